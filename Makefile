@@ -1,0 +1,44 @@
+# KAOS. A newcomer needs two: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+STAMP   = $(VENV)/.kaos-installed
+
+.PHONY: help setup demo test test-full test-cluster check lint crds clean
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## .venv with kaos in it
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"KAOS needs Python 3.11 or newer; {sys.executable} is {v.major}.{v.minor}. Try: make setup PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing KAOS into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local]' --group dev
+	@touch $@
+
+demo: setup ## a local cluster, a tool server, a tool call
+	@$(BIN)/kaos demo
+
+test: setup ## units and the local cluster end to end; no Docker, no cluster
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not full and not cluster'
+
+test-full: setup ## what is slow or needs other packages
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'full and not cluster'
+
+test-cluster: setup ## the same stories on the cluster that KUBECONFIG names
+	@$(BIN)/python -m pytest -q --place cluster tests/integration tests/e2e
+
+check: setup lint ## under a minute: lint and unit tests
+	@$(BIN)/python -m pytest -q -n 2 tests/unit
+
+lint: setup ## style and the arrows between rooms
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+crds: setup ## write chart/crds/*.yaml from the models
+	@$(BIN)/python -m kaos.api.crds chart/crds
+
+clean: ## remove the environment
+	rm -rf $(VENV) .pytest_cache .ruff_cache

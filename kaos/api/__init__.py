@@ -1,0 +1,1 @@
+"""What a person can declare: one module a kind, CRDs generated from it."""

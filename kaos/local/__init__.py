@@ -1,0 +1,1 @@
+"""A Kubernetes cluster on one machine. Knows no KAOS kind."""

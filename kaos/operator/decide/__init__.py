@@ -1,0 +1,1 @@
+"""Pure decisions: (resource, world) -> children and conditions."""
