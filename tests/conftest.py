@@ -1,0 +1,158 @@
+"""The places where a user story must work: the local cluster, and (with --place cluster) the one KUBECONFIG names.
+
+A story takes `place` (or `kaos` and `namespace`) and drives the real `kaos` command; it never learns where it runs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import kaos as kaos_package
+
+ROOT = Path(__file__).resolve().parent.parent
+KAOS = [str(Path(sys.executable).parent / "kaos")]
+RAWPYTHON_IMAGE = f"kaostools/kaos-mcp-rawpython:{kaos_package.__version__}"
+
+_numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--place", choices=["local", "cluster"], default="local", help="where the user stories run")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    place = config.getoption("--place")
+    for item in items:
+        only = item.get_closest_marker("only")
+        if only and only.args[0] != place:
+            item.add_marker(pytest.mark.skip(reason=f"a story of the {only.args[0]} place"))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a person sees of a finished command."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def ok(self) -> Result:
+        assert self.code == 0, f"exit {self.code}\nstdout: {self.stdout}\nstderr: {self.stderr}"
+        return self
+
+
+@dataclass(frozen=True)
+class Place:
+    """One cluster with a running operator, reached by the `kaos` command as a user would."""
+
+    name: str  # local or cluster
+    env: dict[str, str]
+
+    def run(self, *arguments: str, stdin: str | None = None, timeout_s: float = 90, **env: str) -> Result:
+        finished = subprocess.run(
+            [*KAOS, *arguments],
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            env=self.env | env,
+            check=False,
+        )
+        return Result(finished.returncode, finished.stdout, finished.stderr)
+
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        """A command that runs on beside the test; the caller ends it."""
+        return subprocess.Popen(
+            [*KAOS, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.env | env,
+        )
+
+
+def clean_env(home: Path) -> dict[str, str]:
+    """The tester's environment without anything that points kaos at a cluster or at saved state."""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("KAOS_", "XDG_", "KUBE", "NO_COLOR")) and key != "HOME"
+    }
+    return kept | {"HOME": str(home), "COLUMNS": "200"}
+
+
+@pytest.fixture(scope="session")
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    home = tmp_path_factory.mktemp("home")
+    if request.config.getoption("--place") == "local":
+        yield from _local(home)
+    else:
+        yield from _cluster(home)
+
+
+def _local(home: Path) -> Iterator[Place]:
+    here = Place("local", clean_env(home) | {"KAOS_LOCAL_DIR": str(home / "local"), "KAOS_CONTEXT": "kaos-local"})
+    here.run("local", "up").ok()
+    try:
+        yield here
+    finally:
+        here.run("local", "reset", "--yes").ok()
+
+
+def _cluster(home: Path) -> Iterator[Place]:
+    kubeconfig = os.environ.get("KUBECONFIG")
+    if not kubeconfig:
+        pytest.exit("--place cluster needs KUBECONFIG", returncode=2)
+    here = Place("cluster", clean_env(home) | {"KUBECONFIG": kubeconfig})
+    _load_images(here)
+    here.run("system", "install", "--no-operator").ok()
+    operator_log = home / "operator.log"
+    with operator_log.open("w") as log:
+        operator = subprocess.Popen([*KAOS, "operator", "run"], stdout=log, stderr=log, env=here.env)
+    try:
+        yield here
+    finally:
+        operator.terminate()
+        operator.wait(30)
+        assert "Traceback" not in operator_log.read_text()
+
+
+def _load_images(here: Place) -> None:
+    """Put KAOS's images into a kind cluster; on any other kind of cluster they are pulled."""
+    import yaml
+
+    context = yaml.safe_load(Path(here.env["KUBECONFIG"]).read_text())["current-context"]
+    if not context.startswith("kind-"):
+        return
+    build = ["docker", "build", "--network", "host", "-q", "-t", RAWPYTHON_IMAGE, str(ROOT / "mcp-servers/rawpython")]
+    subprocess.run(build, check=True, capture_output=True)
+    subprocess.run(["kind", "load", "docker-image", RAWPYTHON_IMAGE, "--name", context[5:]], check=True, capture_output=True)
+
+
+@pytest.fixture
+def kaos(place: Place) -> Callable[..., Result]:
+    """Run `kaos ...` and get exit code, stdout and stderr."""
+    return place.run
+
+
+@pytest.fixture
+def namespace(place: Place, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of the test's own, named after it; gone afterwards."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    story = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:30].strip("-")
+    name = f"{story}-{worker}-{os.getpid()}-{next(_numbers)}"
+    manifest = f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n"
+    place.run("apply", "-f", "-", stdin=manifest).ok()
+    yield name
+    place.run("delete", "--yes", "-f", "-", stdin=manifest)
