@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 demo: setup ## a local cluster, a tool server, a tool call
-	@$(BIN)/kaos demo
+	@$(BIN)/python -m kaos.cli.demo
 
 test: setup ## units and the local cluster end to end; no Docker, no cluster
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not full and not cluster'
