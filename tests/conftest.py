@@ -6,6 +6,7 @@ A story takes `place` (or `kaos` and `namespace`) and drives the real `kaos` com
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -13,10 +14,12 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import kaos as kaos_package
+from kaos.kube.resources import Resource
 
 ROOT = Path(__file__).resolve().parent.parent
 KAOS = [str(Path(sys.executable).parent / "kaos")]
@@ -56,6 +59,7 @@ class Place:
 
     name: str  # local or cluster
     env: dict[str, str]
+    kubeconfig: Path
 
     def run(self, *arguments: str, stdin: str | None = None, timeout_s: float = 90, **env: str) -> Result:
         finished = subprocess.run(
@@ -69,6 +73,26 @@ class Place:
             check=False,
         )
         return Result(finished.returncode, finished.stdout, finished.stderr)
+
+    def object(self, kind: str, name: str, namespace: str) -> dict[str, Any]:
+        """The custom resource as `kaos KIND get NAME -o json` shows it."""
+        return json.loads(self.run(kind, "get", name, "-n", namespace, "-o", "json").ok().stdout)
+
+    def until(
+        self, resource: Resource, name: str, namespace: str, holds: Callable[[dict[str, Any] | None], bool], timeout_s: float
+    ) -> dict[str, Any] | None:
+        """Watch the object until `holds` says so (None: it is gone) and return it; fails with its last state."""
+        from kaos.cluster import Client, resolve
+        from kaos.cluster.wait import until
+
+        client = Client(resolve(kubeconfig=str(self.kubeconfig)))
+        return until(client, resource, name, namespace=namespace, condition=holds, timeout_s=timeout_s)
+
+    def kubernetes(self) -> Any:
+        """The official Python client on this place: a hand that KAOS did not write."""
+        from kubernetes import config
+
+        return config.new_client_from_config(str(self.kubeconfig))
 
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         """A command that runs on beside the test; the caller ends it."""
@@ -102,7 +126,8 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def _local(home: Path) -> Iterator[Place]:
-    here = Place("local", clean_env(home) | {"KAOS_LOCAL_DIR": str(home / "local"), "KAOS_CONTEXT": "kaos-local"})
+    env = clean_env(home) | {"KAOS_LOCAL_DIR": str(home / "local"), "KAOS_CONTEXT": "kaos-local"}
+    here = Place("local", env, home / "local/kubeconfig")
     here.run("local", "up").ok()
     try:
         yield here
@@ -114,7 +139,7 @@ def _cluster(home: Path) -> Iterator[Place]:
     kubeconfig = os.environ.get("KUBECONFIG")
     if not kubeconfig:
         pytest.exit("--place cluster needs KUBECONFIG", returncode=2)
-    here = Place("cluster", clean_env(home) | {"KUBECONFIG": kubeconfig})
+    here = Place("cluster", clean_env(home) | {"KUBECONFIG": kubeconfig}, Path(kubeconfig))
     _load_images(here)
     here.run("system", "install", "--no-operator").ok()
     operator_log = home / "operator.log"

@@ -1,0 +1,46 @@
+"""Words that several stories share: manifests, and facts of an object as a person would name them."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import yaml
+
+CALCULATOR = textwrap.dedent(
+    '''
+    code: |
+      def add(a: int, b: int) -> int:
+          """Add two numbers."""
+          return a + b
+
+      def subtract(a: int, b: int) -> int:
+          """Subtract b from a."""
+          return a - b
+    '''
+).lstrip()
+
+
+def mcpserver(name: str, params: str | None = CALCULATOR, **spec: Any) -> str:
+    """The YAML of an MCPServer: rawpython unless `runtime` says otherwise."""
+    full_spec = {"runtime": "rawpython", **({"params": params} if params is not None else {}), **spec}
+    return yaml.safe_dump(
+        {"apiVersion": "kaos.tools/v1alpha1", "kind": "MCPServer", "metadata": {"name": name}, "spec": full_spec}
+    )
+
+
+def is_ready(obj: dict[str, Any] | None) -> bool:
+    """Ready for the generation that was last asked for."""
+    status = (obj or {}).get("status", {})
+    return bool(status.get("ready")) and status.get("observedGeneration") == obj["metadata"]["generation"]
+
+
+def reason(obj: dict[str, Any] | None) -> str:
+    """The reason that the object's Ready condition gives for its present generation; empty while none is given."""
+    conditions = (obj or {}).get("status", {}).get("conditions", [])
+    ready = next((condition for condition in conditions if condition["type"] == "Ready"), {})
+    return ready.get("reason", "") if ready.get("observedGeneration") in (None, obj["metadata"]["generation"]) else ""
+
+
+def message(obj: dict[str, Any] | None) -> str:
+    return (obj or {}).get("status", {}).get("message", "")
