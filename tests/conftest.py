@@ -79,11 +79,17 @@ class Place:
         return json.loads(self.run(kind, "get", name, "-n", namespace, "-o", "json").ok().stdout)
 
     def until(
-        self, resource: Resource, name: str, namespace: str, holds: Callable[[dict[str, Any] | None], bool], timeout_s: float
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str,
+        holds: Callable[[dict[str, Any] | None], bool],
+        timeout_s: float,
     ) -> dict[str, Any] | None:
         """Watch the object until `holds` says so (None: it is gone) and return it; fails with its last state."""
-        from kaos.cluster import Client, resolve
         from kaos.cluster.wait import until
+
+        from kaos.cluster import Client, resolve
 
         client = Client(resolve(kubeconfig=str(self.kubeconfig)))
         return until(client, resource, name, namespace=namespace, condition=holds, timeout_s=timeout_s)
@@ -162,7 +168,9 @@ def _load_images(here: Place) -> None:
         return
     build = ["docker", "build", "--network", "host", "-q", "-t", RAWPYTHON_IMAGE, str(ROOT / "mcp-servers/rawpython")]
     subprocess.run(build, check=True, capture_output=True)
-    subprocess.run(["kind", "load", "docker-image", RAWPYTHON_IMAGE, "--name", context[5:]], check=True, capture_output=True)
+    subprocess.run(
+        ["kind", "load", "docker-image", RAWPYTHON_IMAGE, "--name", context[5:]], check=True, capture_output=True
+    )
 
 
 @pytest.fixture

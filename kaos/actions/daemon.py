@@ -73,7 +73,7 @@ def install(directory: Path) -> None:
     install_prerequisites(Client(_connection(directory)))
 
 
-def _connection(directory: Path):  # noqa: ANN202 - the type would import the room early
+def _connection(directory: Path):
     from kaos.cluster import resolve
 
     return resolve(kubeconfig=str(directory / "kubeconfig"))
@@ -129,13 +129,16 @@ def _reporter(fd: int | None) -> Report:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m kaos.actions.daemon", description="The daemon behind `kaos local`.")
+    parser = argparse.ArgumentParser(
+        prog="python -m kaos.actions.daemon", description="The daemon behind `kaos local`."
+    )
     parser.add_argument("directory", type=Path)
     parser.add_argument("--port", type=int)
     parser.add_argument("--report-fd", type=int)
     options = parser.parse_args()
     logging.basicConfig(
-        level=os.environ.get("KAOS_LOG_LEVEL", "INFO").upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+        level=os.environ.get("KAOS_LOG_LEVEL", "INFO").upper(),
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
     )
     report = _reporter(options.report_fd)
     try:

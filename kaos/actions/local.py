@@ -103,7 +103,7 @@ def _start_daemon(directory: Path, port: int | None, on_step: Progress) -> None:
         log_path.replace(log_path.with_suffix(".log.1"))
     descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=descriptor,

@@ -48,12 +48,14 @@ def main() -> int:
     started = time.monotonic()
     # A kubeconfig of the user's may name a real cluster: the demo never touches it.
     environment = os.environ | {"KAOS_CONTEXT": LOCAL}
-    bold, dim, off = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if sys.stdout.isatty() and "NO_COLOR" not in os.environ else ("",) * 3
+    bold, dim, off = (
+        ("\x1b[1m", "\x1b[2m", "\x1b[0m") if sys.stdout.isatty() and "NO_COLOR" not in os.environ else ("",) * 3
+    )
     for step in STEPS:
         if step.says:
             print(f"\n{dim}# {step.says}{off}", flush=True)
         print(f"{bold}$ kaos {shlex.join(step.arguments)}{off}", flush=True)
-        code = subprocess.run([KAOS, *step.arguments], env=environment, check=False).returncode  # noqa: S603
+        code = subprocess.run([KAOS, *step.arguments], env=environment, check=False).returncode
         if code != 0:
             print(f"\nThe demo stopped here (exit code {code}). The log: {KAOS} local logs", file=sys.stderr)
             return code

@@ -24,7 +24,9 @@ def up(directory: Path | None, port: int | None) -> None:
     from kaos.actions import local as action
 
     click.echo("Starting the local cluster...", err=True)
-    started = action.up(_absolute(directory), port, on_step=lambda step, ms: click.echo(f"✓ {step} ({ms} ms)", err=True))
+    started = action.up(
+        _absolute(directory), port, on_step=lambda step, ms: click.echo(f"✓ {step} ({ms} ms)", err=True)
+    )
     state = started.status
     if started.already_running:
         click.echo(f"The local cluster already runs at {state.server} (pid {state.pid}).")
@@ -43,7 +45,11 @@ def down(directory: Path | None) -> None:
     from kaos.actions import local as action
 
     stopped = action.down(_absolute(directory))
-    click.echo("Local cluster stopped. Its data stays; start again with: kaos local up" if stopped else "No local cluster runs.")
+    click.echo(
+        "Local cluster stopped. Its data stays; start again with: kaos local up"
+        if stopped
+        else "No local cluster runs."
+    )
 
 
 @local.command()

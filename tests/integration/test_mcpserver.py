@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from kaos.api.names import MCPSERVERS
+
 from kaos.kube.resources import DEPLOYMENTS, SERVICES
 from tests.stories import CALCULATOR, is_ready, mcpserver, message, reason
 
@@ -69,7 +69,9 @@ def test_drift_is_repaired(place, calculator, namespace, damage):
             apps.patch_namespaced_deployment_scale(name, namespace, {"spec": {"replicas": 0}})
         case "edited":
             container = {"name": "mcp-server", "image": "example.org/other:1"}
-            apps.patch_namespaced_deployment(name, namespace, {"spec": {"template": {"spec": {"containers": [container]}}}})
+            apps.patch_namespaced_deployment(
+                name, namespace, {"spec": {"template": {"spec": {"containers": [container]}}}}
+            )
         case "deployment deleted":
             apps.delete_namespaced_deployment(name, namespace)
         case "service deleted":
@@ -110,7 +112,11 @@ def test_a_suspended_server_has_no_pods_and_is_no_failure(place, kaos, calculato
     kaos("mcp", "suspend", calculator, "-n", namespace).ok()
     place.until(MCPSERVERS, calculator, namespace, lambda obj: obj["status"].get("phase") == "Suspended", 30)
     place.until(
-        DEPLOYMENTS, "mcpserver-calculator", namespace, lambda obj: not obj.get("status", {}).get("replicas"), timeout_s=60
+        DEPLOYMENTS,
+        "mcpserver-calculator",
+        namespace,
+        lambda obj: not obj.get("status", {}).get("replicas"),
+        timeout_s=60,
     )
     kaos("mcp", "resume", calculator, "-n", namespace).ok()
     place.until(MCPSERVERS, calculator, namespace, is_ready, READY_S)
@@ -144,7 +150,9 @@ def test_a_missing_secret_is_named_and_cured_by_creating_it(place, kaos, namespa
     kaos("secret", "create", "credentials", "-n", namespace, "--from-stdin", "token", stdin="s3cr3t-canary").ok()
     ready = place.until(MCPSERVERS, "needy", namespace, is_ready, 90)
     assert "s3cr3t-canary" not in json.dumps(ready)
-    assert json.loads(kaos("mcp", "invoke", "needy", "-n", namespace, "token").ok().stdout) == {"result": "s3cr3t-canary"}
+    assert json.loads(kaos("mcp", "invoke", "needy", "-n", namespace, "token").ok().stdout) == {
+        "result": "s3cr3t-canary"
+    }
 
 
 def test_a_changed_configmap_reference_rolls_the_pods(place, kaos, namespace):
@@ -173,7 +181,10 @@ def test_a_foreign_deployment_of_the_same_name_is_left_alone(place, kaos, namesp
         "spec": {
             "replicas": 0,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "example.org/a:1"}]}},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "a", "image": "example.org/a:1"}]},
+            },
         },
     }
     created = apps.create_namespaced_deployment(namespace, foreign)
@@ -220,5 +231,3 @@ def test_the_pods_environment_holds_no_api_token(place, calculator, namespace):
     pods = client.CoreV1Api(place.kubernetes()).list_namespaced_pod(namespace, label_selector="mcpserver=calculator")
     mounts = [mount.mount_path for pod in pods.items for c in pod.spec.containers for mount in c.volume_mounts or []]
     assert not [path for path in mounts if "serviceaccount" in path]
-
-
