@@ -34,7 +34,7 @@ Report = Callable[[dict[str, object]], None]
 
 
 async def serve(directory: Path, port: int | None, report: Report) -> None:
-    """Run the cluster in `directory` until SIGTERM or SIGINT; reports progress, raises KaosError when it cannot start."""
+    """Run the cluster in `directory` until SIGTERM or SIGINT. Raises KaosError when it cannot start."""
     from kaos.local.cluster import LocalCluster
 
     stop = asyncio.Event()

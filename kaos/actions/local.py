@@ -69,7 +69,7 @@ def _server(kubeconfig: Path) -> str | None:
 
 
 def up(directory: Path | None = None, port: int | None = None, on_step: Progress = lambda step, ms: None) -> Started:
-    """Start the daemon unless it runs, and return when the operator works. Raises KaosError with the daemon's own cause."""
+    """Start the daemon unless it runs; return when the operator works. Raises KaosError with the daemon's own cause."""
     if sys.platform == "win32":
         raise UsageError("The local cluster does not run on Windows itself.", "Run it inside WSL 2.")
     now = status(directory)
