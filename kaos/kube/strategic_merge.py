@@ -1,0 +1,155 @@
+"""Strategic merge: a patch on a pod-shaped object in which lists of named things merge by name.
+
+The merge keys are those of the Kubernetes API types (`patchMergeKey` in the published OpenAPI), found by the name
+of the field and, where one name means two things, by the field around it. Directives: `$patch: delete|replace|merge`,
+`$retainKeys`, `$setElementOrder/<list>`, `$deleteFromPrimitiveList/<list>`; null deletes a key.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+# A list of objects under this field merges by this key.
+MERGE_KEYS = {
+    "containers": "name",
+    "initContainers": "name",
+    "ephemeralContainers": "name",
+    "env": "name",
+    "volumes": "name",
+    "volumeMounts": "mountPath",
+    "volumeDevices": "devicePath",
+    "imagePullSecrets": "name",
+    "hostAliases": "ip",
+    "topologySpreadConstraints": "topologyKey",
+    "resourceClaims": "name",
+    "secrets": "name",
+    "ownerReferences": "uid",
+    "conditions": "type",
+    "addresses": "type",
+    "podIPs": "ip",
+    "hostIPs": "ip",
+    "taints": "key",
+}
+# `ports` merges by another key in a container than in a Service.
+_PORTS = {"containers": "containerPort", "initContainers": "containerPort", "ephemeralContainers": "containerPort"}
+# Lists of plain values that merge as sets.
+PRIMITIVE_SETS = {"finalizers", "podCIDRs"}
+# Objects that are replaced whole, and lists of objects that have no key.
+_ATOMIC_LISTS = {"tolerations", "items", "envFrom", "rules", "subjects"}
+
+_DIRECTIVES = ("$patch", "$retainKeys", "$setElementOrder/", "$deleteFromPrimitiveList/")
+
+
+class PatchError(ValueError):
+    """The patch itself is wrong; the text says where."""
+
+
+def merge(base: dict[str, Any], patch: dict[str, Any], field: str = "") -> dict[str, Any]:
+    """`base` with `patch` applied; neither is changed. `field` names the field that holds them, for ports."""
+    if not isinstance(patch, dict):
+        raise PatchError(f"a patch must be an object, not {type(patch).__name__}")
+    directive = patch.get("$patch")
+    if directive == "replace":
+        return {key: copy.deepcopy(value) for key, value in patch.items() if key != "$patch"}
+    if directive == "delete":
+        return {}
+    if directive not in (None, "merge"):
+        raise PatchError(f"unknown $patch directive {directive!r}")
+    result = copy.deepcopy(base)
+    for key, value in patch.items():
+        if key.startswith(_DIRECTIVES):
+            continue
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            result[key] = merge(_as_object(result.get(key)), value, key)
+        elif isinstance(value, list):
+            result[key] = _merge_list(key, field, result.get(key), value)
+        else:
+            result[key] = value
+    _delete_primitives(result, patch)
+    _order(result, patch, field)
+    if (kept := patch.get("$retainKeys")) is not None:
+        result = {key: value for key, value in result.items() if key in kept}
+    return result
+
+
+def merge_for(kind: str, base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """`merge` for a whole object of a built-in kind. Identity (apiVersion, kind) stays."""
+    field = {"Service": "Service"}.get(kind, "")
+    return merge(base, patch, field)
+
+
+def _as_object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def merge_key(field: str, around: str) -> str | None:
+    """The key by which the list `field` merges, or None when it is replaced whole."""
+    if field == "ports":
+        return _PORTS.get(around, "port")
+    return MERGE_KEYS.get(field)
+
+
+def _merge_list(field: str, around: str, base: Any, patch: list[Any]) -> list[Any]:
+    base = base if isinstance(base, list) else []
+    if not all(isinstance(item, dict) for item in patch):
+        if field not in PRIMITIVE_SETS:
+            return copy.deepcopy(patch)
+        return base + [item for item in patch if item not in base]
+    key = None if field in _ATOMIC_LISTS else merge_key(field, around)
+    if any(item.get("$patch") == "replace" and len(item) == 1 for item in patch):
+        return [copy.deepcopy(item) for item in patch if item != {"$patch": "replace"}]
+    if key is None:
+        return copy.deepcopy(patch)
+    return _merge_objects(field, key, base, patch)
+
+
+def _merge_objects(field: str, key: str, base: list[Any], patch: list[dict[str, Any]]) -> list[Any]:
+    result = copy.deepcopy(base)
+    for item in patch:
+        if key not in item:
+            raise PatchError(f"map: {item} does not contain declared merge key: {key}")
+        position = next(
+            (i for i, old in enumerate(result) if isinstance(old, dict) and old.get(key) == item[key]), None
+        )
+        if item.get("$patch") == "delete":
+            result = [old for old in result if not (isinstance(old, dict) and old.get(key) == item[key])]
+        elif position is None:
+            result.append(merge({}, item, field))
+        else:
+            result[position] = merge(result[position], item, field)
+    return result
+
+
+def _delete_primitives(result: dict[str, Any], patch: dict[str, Any]) -> None:
+    for directive, values in patch.items():
+        field = directive.removeprefix("$deleteFromPrimitiveList/")
+        if field != directive and isinstance(result.get(field), list):
+            result[field] = [value for value in result[field] if value not in values]
+
+
+def _order(result: dict[str, Any], patch: dict[str, Any], around: str) -> None:
+    for directive, order in patch.items():
+        field = directive.removeprefix("$setElementOrder/")
+        if field == directive or not isinstance(result.get(field), list):
+            continue
+        key = merge_key(field, around)
+        names = [item.get(key) if isinstance(item, dict) else item for item in order]
+        result[field] = _ordered(result[field], names, key)
+
+
+def _ordered(items: list[Any], names: list[Any], key: str | None) -> list[Any]:
+    """The named items in the asked order; the server's own stay in place relative to those before them."""
+
+    def name(item: Any) -> Any:
+        return item.get(key) if isinstance(item, dict) else item
+
+    result = sorted((item for item in items if name(item) in names), key=lambda item: names.index(name(item)))
+    for position, item in enumerate(items):
+        if name(item) in names:
+            continue
+        before = next((items[i] for i in range(position - 1, -1, -1) if items[i] in result), None)
+        result.insert(0 if before is None else result.index(before) + 1, item)
+    return result
