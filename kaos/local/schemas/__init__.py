@@ -1,0 +1,33 @@
+"""The shapes of built-in kinds, as published in Kubernetes' OpenAPI; written by tools/builtin_schemas.py."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from kaos.local.schema import Schema
+
+OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+
+@cache
+def data() -> dict[str, Any]:
+    """`{"kinds": {"apps/v1/Deployment": component name}, "schemas": {component name: schema}}`."""
+    packed = resources.files(__package__).joinpath("builtin.json.gz").read_bytes()
+    return json.loads(gzip.decompress(packed))
+
+
+@cache
+def builtin(group: str, version: str, kind: str) -> Schema:
+    """The schema of a built-in kind. Raises KeyError for a kind that is not served here."""
+    component = data()["kinds"][f"{group}/{version}/{kind}" if group else f"{version}/{kind}"]
+    return Schema(data()["schemas"][component], data()["schemas"])
+
+
+@cache
+def object_meta() -> Schema:
+    """The schema of `metadata`, which every kind shares."""
+    return Schema(data()["schemas"][OBJECT_META], data()["schemas"])
