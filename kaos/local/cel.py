@@ -61,7 +61,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "reverse": lambda items: items[::-1],
     "find": lambda text, pattern: (re.search(pattern, text) or [""])[0],
     "findAll": lambda text, pattern: [match[0] for match in re.finditer(pattern, text)],
-    "isSorted": lambda items: all(a <= b for a, b in zip(items, items[1:], strict=False)),
+    "isSorted": lambda items: list(items) == sorted(items),
     "sum": sum,
     "isURL": _is(_url),
     "url": _url,

@@ -182,7 +182,7 @@ def apply(
     others = [replace(claim, fields=claim.fields - taken) for claim in others]
     if previous is not None:
         kept = frozenset().union(wanted, *(claim.fields for claim in others))
-        for path in sorted(previous.fields - wanted, key=len, reverse=True):
+        for path in sorted(previous.fields - wanted, key=len):
             if path not in kept and not any(other[: len(path)] == path for other in kept):
                 remove(merged, path, schema)
         if previous.fields == wanted and live is not None and _bare(live) == _bare(merged):
@@ -231,14 +231,17 @@ def _merge_list(live: list[Any], applied: list[Any], schema: Schema) -> list[Any
 
 
 def remove(obj: Any, path: Path, schema: Schema | None) -> None:
-    """Take the field at `path` out of `obj`; objects that this empties go too when nothing else is in them."""
-    *around, last = path
-    for element in around:
-        found = next(((part, s) for name, part, s in fieldsets.children_or_none(obj, schema) if name == element), None)
-        if found is None:
-            return
-        obj, schema = found
-    if isinstance(obj, dict):
-        obj.pop(last[2:], None)
-    elif isinstance(obj, list) and schema is not None:
-        obj[:] = [item for item in obj if fieldsets.item_key(schema, item) != last]
+    """Take the field at `path` out of `obj`, and with it the lists that this leaves empty."""
+    element, *below = path
+    found = next(((part, s) for name, part, s in fieldsets.children_or_none(obj, schema) if name == element), None)
+    if found is None:
+        return
+    if below:
+        part, part_schema = found
+        remove(part, tuple(below), part_schema)
+        if part == [] and isinstance(obj, dict):
+            del obj[element[2:]]
+    elif isinstance(obj, dict):
+        del obj[element[2:]]
+    elif schema is not None:
+        obj[:] = [item for item in obj if fieldsets.item_key(schema, item) != element]
