@@ -1,4 +1,4 @@
-"""Where the local cluster's objects live: SQLite on disk, all present objects in memory, and a log of changes for watches.
+"""Where the local cluster's objects live: SQLite on disk, all objects in memory, and a log of changes for watches.
 
 A write is acknowledged after SQLite has committed it to its write-ahead log, so it survives `kill -9` of the daemon
 (and with WAL and synchronous=NORMAL all but the last moments survive a loss of power). One event loop uses a Store;
