@@ -60,7 +60,8 @@ def _wording(body: bytes, problem: str, expected: str) -> str:
     unrecognized = f"the object provided is unrecognized (must be of type {expected}): couldn't get version/kind; "
     if not body.strip():
         return f"{unrecognized}json parse error: unexpected end of JSON input (<empty>)"
-    return f"{unrecognized}json parse error: {problem} ({body[:20].hex() if not body[:1].isascii() else body[:20].decode(errors='replace')})"
+    quoted = body[:20].decode(errors="replace") if body[:1] == b"{" else body[:20].hex()
+    return f"{unrecognized}json parse error: {problem} ({quoted})"
 
 
 def _yaml(body: bytes) -> Any:

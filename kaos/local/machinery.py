@@ -441,6 +441,8 @@ class Machinery:
 
     def _default(self, kind: Kind, obj: Object) -> None:
         if not kind.custom:
+            if kind.status:
+                obj.setdefault("status", {})
             defaults.apply(kind.resource.kind, obj)
         kind.schema().default(obj)
 

@@ -203,6 +203,14 @@ def _slice_addresses(obj: Object) -> str:
     return ",".join(found[:3]) + more or "<unset>"
 
 
+def _claim_status(obj: Object) -> str:
+    return "Terminating" if obj["metadata"].get("deletionTimestamp") else _at("status.phase")(obj)
+
+
+def _pod_selector(obj: Object) -> str:
+    return _labels((obj["spec"].get("podSelector") or {}).get("matchLabels"))
+
+
 def _modes(obj: Object) -> str:
     short = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
     return ",".join(short.get(mode, mode) for mode in obj.get("status", {}).get("accessModes") or ())
@@ -257,7 +265,8 @@ _COLUMNS: dict[str, list[Column]] = {
         Column("Available", _at("status.availableReplicas", 0), "integer"),
     ),
     "ReplicaSet": _workload(
-        _number("Desired", "spec.replicas"), _number("Current", "status.replicas"), _number("Ready", "status.readyReplicas")
+        _number("Desired", "spec.replicas"), _number("Current", "status.replicas"),
+        _number("Ready", "status.readyReplicas"),
     ),
     "Service": [
         _NAME, Column("Type", _at("spec.type")), Column("Cluster-IP", _at("spec.clusterIP", "<none>")),
@@ -279,12 +288,13 @@ _COLUMNS: dict[str, list[Column]] = {
     "Event": [
         Column("Last Seen", _event_seen), Column("Type", _at("type")), Column("Reason", _at("reason")),
         Column("Object", _event_object), _wide("Subobject", _at("involvedObject.fieldPath")),
-        _wide("Source", _at("source.component")), Column("Message", lambda obj: obj.get("message") or obj.get("note", "")),
+        _wide("Source", _at("source.component")),
+        Column("Message", lambda obj: obj.get("message") or obj.get("note", "")),
         _wide("First Seen", lambda obj: times.age(obj.get("firstTimestamp") or obj.get("eventTime"))),
         _wide("Count", lambda obj: obj.get("count") or 1, type="integer"), _wide("Name", _at("metadata.name")),
     ],
     "PersistentVolumeClaim": [
-        _NAME, Column("Status", lambda obj: "Terminating" if obj["metadata"].get("deletionTimestamp") else obj["status"].get("phase")),
+        _NAME, Column("Status", _claim_status),
         Column("Volume", _at("spec.volumeName")), Column("Capacity", _at("status.capacity.storage")),
         Column("Access Modes", _modes), Column("StorageClass", _at("spec.storageClassName")),
         Column("VolumeAttributesClass", lambda obj: "<unset>"), _AGE, _wide("VolumeMode", _at("spec.volumeMode")),
@@ -295,7 +305,7 @@ _COLUMNS: dict[str, list[Column]] = {
         Column("Endpoints", _slice_addresses), _AGE,
     ],
     "NetworkPolicy": [
-        _NAME, Column("Pod-Selector", lambda obj: _labels((obj["spec"].get("podSelector") or {}).get("matchLabels"))), _AGE,
+        _NAME, Column("Pod-Selector", _pod_selector), _AGE,
     ],
     "RoleBinding": _binding(),
     "ClusterRoleBinding": _binding(),

@@ -1,0 +1,124 @@
+"""The API server: HTTP over the machinery, on loopback, with TLS and a token."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from kaos.errors import UsageError
+from kaos.local import auth, discovery, openapi, paths, status
+from kaos.local.certs import Credentials
+from kaos.local.machinery import Machinery
+from kaos.local.proxying import Addresses, Proxy
+from kaos.local.resources_http import Resources
+from kaos.local.responses import failure, reply
+from kaos.local.status import ApiStatus
+
+log = logging.getLogger("kaos.local.api")
+
+AGGREGATED = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+class PodLogs(Protocol):
+    """Where the API server gets a container's log from."""
+
+    def stream(self, namespace: str, pod: str, container: str, query: dict[str, str]) -> Any:
+        """An async iterator of bytes. Raises ApiStatus before the first."""
+
+
+class ApiServer:
+    """Serves one machinery on one port."""
+
+    def __init__(self, machinery: Machinery, credentials: Credentials, addresses: Addresses, logs: PodLogs) -> None:
+        self._machinery = machinery
+        self._credentials = credentials
+        self._proxy = Proxy(addresses)
+        self._resources = Resources(machinery, logs)
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    async def start(self, port: int) -> None:
+        """Listen on the loopback port, 0 for any. Raises UsageError when it is taken."""
+        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app.router.add_route("*", "/{tail:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=self._credentials.server_context())
+        try:
+            await site.start()
+        except OSError:
+            await self._runner.cleanup()
+            raise UsageError(
+                f"Port {port} on 127.0.0.1 is taken by another program.", "Take another: kaos local up --port PORT"
+            ) from None
+        self.port = self._runner.addresses[0][1]
+        await self._proxy.start()
+
+    async def stop(self) -> None:
+        self._resources.stop()
+        await self._proxy.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        try:
+            auth.check(request, self._credentials.token)
+            return await self._route(request)
+        except ApiStatus as refused:
+            return failure(refused)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except web.HTTPRequestEntityTooLarge:
+            return failure(status.too_large())
+        except Exception as error:
+            log.exception("%s %s failed", request.method, request.path)
+            return failure(status.internal(type(error).__name__))
+
+    async def _route(self, request: web.Request) -> web.StreamResponse:
+        where = paths.parse(request.rel_url.raw_path)
+        if where is None:
+            return self._other(request)
+        kind = self._machinery.kinds.find(where.group, where.version, where.plural)
+        if kind is None:
+            raise status.no_such_path()
+        if where.subresource == "proxy" and where.plural in ("pods", "services"):
+            return await self._proxy.handle(request, where)
+        return await self._resources.handle(request, kind, where)
+
+    def _other(self, request: web.Request) -> web.Response:
+        """Health, version, discovery and OpenAPI."""
+        if request.method not in ("GET", "HEAD"):
+            raise status.method_not_allowed()
+        kinds = self._machinery.kinds
+        aggregated = "apidiscovery.k8s.io" in request.headers.get("Accept", "")
+        match request.path.strip("/").split("/"):
+            case ["livez" | "readyz" | "healthz", *_]:
+                return web.Response(text="ok")
+            case ["version"]:
+                return reply(discovery.version())
+            case ["api"] if aggregated:
+                return reply(discovery.aggregated(kinds, core=True), media_type=f"application/json;{AGGREGATED}")
+            case ["apis"] if aggregated:
+                return reply(discovery.aggregated(kinds, core=False), media_type=f"application/json;{AGGREGATED}")
+            case ["api"]:
+                return reply(discovery.api_versions(f"127.0.0.1:{self.port}"))
+            case ["apis"]:
+                return reply(discovery.group_list(kinds))
+            case ["apis", group] if found := discovery.group(kinds, group):
+                return reply(found)
+            case ["api", version] if found := discovery.resource_list(kinds, "", version):
+                return reply(found)
+            case ["apis", group, version] if found := discovery.resource_list(kinds, group, version):
+                return reply(found)
+            case ["openapi", "v3"]:
+                return reply(openapi.index(kinds))
+            case ["openapi", "v3", "api", version] if found := openapi.document(kinds, "", version):
+                return reply(found)
+            case ["openapi", "v3", "apis", group, version] if found := openapi.document(kinds, group, version):
+                return reply(found)
+            case [""]:
+                return reply({"paths": ["/api", "/apis", "/livez", "/openapi/v3", "/readyz", "/version"]})
+        raise status.no_such_path()

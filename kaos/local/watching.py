@@ -1,0 +1,139 @@
+"""Watches over HTTP: what happened since a revision, then what happens, with bookmarks."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from aiohttp import web
+
+from kaos.kube.selectors import FieldSelector, LabelSelector
+from kaos.local import status, tables
+from kaos.local.kinds import Kind
+from kaos.local.machinery import Machinery, matches
+from kaos.local.negotiation import Form
+from kaos.local.responses import encode
+from kaos.local.serving import served
+from kaos.local.status import ApiStatus
+from kaos.local.store import Change, Stored
+
+BOOKMARK_EVERY_S = 50.0
+_DEFAULT_TIMEOUT_S = 1800.0
+INITIAL_END = "k8s.io/initial-events-end"
+
+Object = dict[str, Any]
+
+
+class Watch:
+    """One watch request."""
+
+    def __init__(
+        self, machinery: Machinery, kind: Kind, namespace: str | None, labels: LabelSelector | None,
+        fields: FieldSelector | None, form: Form, include_object: str,
+    ) -> None:  # fmt: skip
+        self._store = machinery.store
+        self._machinery = machinery
+        self._kind = kind
+        self._namespace = namespace if kind.resource.namespaced else None
+        self._labels = labels
+        self._fields = fields
+        self._shape = self._shaper(form, include_object)
+
+    def _shaper(self, form: Form, include_object: str) -> Callable[[Stored], Any]:
+        if form.kind == "Table":
+            to_table = tables.watch_tables(self._kind, include_object)
+            return lambda stored: to_table(served(self._kind, stored.obj))
+        if form.kind.startswith("PartialObjectMetadata"):
+            return lambda stored: tables.partial(stored.obj)
+        return lambda stored: served(self._kind, stored.obj)
+
+    async def serve(self, request: web.Request, stopping: asyncio.Event) -> web.StreamResponse:
+        query = request.query
+        timeout_s = float(query.get("timeoutSeconds") or _DEFAULT_TIMEOUT_S)
+        bookmarks = query.get("allowWatchBookmarks") in ("true", "1")
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        response.enable_chunked_encoding()
+        with self._store.subscribe() as changes:
+            first = self._first(query, bookmarks)
+            await response.prepare(request)
+            try:
+                for event in first:
+                    await response.write(event)
+                await self._follow(response, changes, bookmarks, timeout_s, stopping)
+            except ApiStatus as refused:
+                await response.write(_line("ERROR", refused.body()))
+            await response.write_eof()
+        return response
+
+    def _first(self, query: Any, bookmarks: bool) -> Iterator[bytes]:
+        """What comes before the present: the objects that are there, or the changes since the asked revision."""
+        asked = query.get("resourceVersion") or ""
+        initial = query.get("sendInitialEvents")
+        if initial in ("true", "1") or (initial is None and asked in ("", "0")):
+            events = [_line("ADDED", self._shape(stored)) for stored in self._present()]
+            if initial and bookmarks:
+                events.append(self._bookmark(initial_end=True))
+            return iter(events)
+        if asked in ("", "0"):
+            return iter(())
+        if not asked.isdecimal():
+            raise status.bad_request(f"invalid resource version {asked!r}")
+        try:
+            return iter([line for change in self._store.changes_since(int(asked)) for line in self._event(change)])
+        except ApiStatus as too_old:
+            return iter([_line("ERROR", too_old.body())])
+
+    def _present(self) -> list[Stored]:
+        return self._machinery.select(self._kind.resource, self._namespace, self._labels, self._fields)
+
+    async def _follow(
+        self, response: web.StreamResponse, changes: asyncio.Queue, bookmarks: bool, timeout_s: float,
+        stopping: asyncio.Event,
+    ) -> None:  # fmt: skip
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_s
+        next_bookmark = loop.time() + BOOKMARK_EVERY_S * random.uniform(0.8, 1.2)
+        stop = asyncio.ensure_future(stopping.wait())
+        try:
+            while not stop.done() and (left := min(end, next_bookmark) - loop.time()) > -1:
+                get = asyncio.ensure_future(changes.get())
+                done, _ = await asyncio.wait({get, stop}, timeout=max(left, 0), return_when=asyncio.FIRST_COMPLETED)
+                if get in done:
+                    change = get.result()
+                    if change is None:
+                        raise status.expired(self._store.revision, 0)
+                    for line in self._event(change):
+                        await response.write(line)
+                    continue
+                get.cancel()
+                if loop.time() >= end:
+                    return
+                if loop.time() >= next_bookmark:
+                    next_bookmark = loop.time() + BOOKMARK_EVERY_S
+                    if bookmarks:
+                        await response.write(self._bookmark())
+        finally:
+            stop.cancel()
+
+    def _event(self, change: Change) -> Iterator[bytes]:
+        collection, namespace, _ = change.key
+        if collection != self._kind.collection or (self._namespace and namespace != self._namespace):
+            return
+        now = change.kind != "DELETED" and matches(change.stored.obj, self._labels, self._fields)
+        before = change.before is not None and matches(change.before.obj, self._labels, self._fields)
+        if now or before:
+            kind = "MODIFIED" if now and before else "ADDED" if now else "DELETED"
+            yield _line(kind, self._shape(change.stored))
+
+    def _bookmark(self, initial_end: bool = False) -> bytes:
+        resource = self._kind.resource
+        meta: Object = {"resourceVersion": str(self._store.revision), "creationTimestamp": None}
+        if initial_end:
+            meta["annotations"] = {INITIAL_END: "true"}
+        return _line("BOOKMARK", {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta})
+
+
+def _line(kind: str, obj: Any) -> bytes:
+    return b'{"type":"' + kind.encode() + b'","object":' + encode(obj) + b"}\n"
