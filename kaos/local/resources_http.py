@@ -263,9 +263,8 @@ class Resources:
         how = self._request(request, duplicates)
         live = served(kind, self._machinery.get(kind.resource, where.namespace, where.name))
         patched = self._patched(kind, live, patch, media)
-        if patched.get("metadata", {}).get("resourceVersion") != live["metadata"]["resourceVersion"]:
-            if patched.get("metadata", {}).get("resourceVersion"):
-                raise status.conflict(kind.resource, where.name)
+        if patched.get("metadata", {}).get("resourceVersion") not in (None, "", live["metadata"]["resourceVersion"]):
+            raise status.conflict(kind.resource, where.name)
         made = self._machinery.update(kind.resource, patched, where.namespace, where.name, how, sub)
         return self._written(kind, made, form, how)
 
@@ -293,8 +292,8 @@ class Resources:
 
     async def _apply(self, request: web.Request, kind: Kind, where: ResourcePath, sub: str, form: Form) -> web.Response:
         if not request.query.get("fieldManager"):
-            error = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-            raise status.ApiStatus(422, "Invalid", error)
+            why = 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
+            raise status.ApiStatus(422, "Invalid", why)
         applied, duplicates = decoding.decode(await request.read(), APPLY, kind.resource.kind)
         if not isinstance(applied, dict):
             raise status.bad_request("error decoding YAML: the applied configuration is not an object")

@@ -1,0 +1,37 @@
+"""Ports of local pods: every containerPort has a loopback port of its own, noted on the pod."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+Object = dict[str, Any]
+PORTS_ANNOTATION = "local.kaos.tools/ports"  # {"8000": 41234}: containerPort -> port on 127.0.0.1
+
+
+def free_port() -> int:
+    """A loopback port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def port_map(pod: Object) -> dict[int, int]:
+    text = (pod["metadata"].get("annotations") or {}).get(PORTS_ANNOTATION)
+    return {int(key): value for key, value in json.loads(text).items()} if text else {}
+
+
+def container_port(pod: Object, port: int | str) -> int | None:
+    """The number of a container port given by number or name; None when the pod declares no such port."""
+    for container in pod["spec"].get("containers") or ():
+        for declared in container.get("ports") or ():
+            if port in (declared.get("name"), declared["containerPort"], str(declared["containerPort"])):
+                return declared["containerPort"]
+    return None
+
+
+def host_port(pod: Object, port: int | str) -> int | None:
+    """Where on 127.0.0.1 the pod serves a container port given by number or name."""
+    number = container_port(pod, port)
+    return port_map(pod).get(number) if number is not None else None
