@@ -114,6 +114,7 @@ def _deployment(obj: Object) -> None:
 
 def _replica_set(obj: Object) -> None:
     obj.setdefault("spec", {}).setdefault("replicas", 1)
+    obj.setdefault("status", {}).setdefault("replicas", 0)
     _template(obj)
 
 

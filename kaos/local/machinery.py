@@ -412,7 +412,7 @@ class Machinery:
         copied = identity | json.loads(json.dumps({**obj, **identity}))
         if not isinstance(copied.setdefault("metadata", {}), dict):
             raise status.bad_request("metadata must be an object")
-        return copied
+        return copied if kind.custom else _without_nulls(copied)
 
     def _place(self, kind: Kind, meta: Object, namespace: str | None) -> None:
         if not kind.resource.namespaced:
@@ -494,6 +494,15 @@ class Machinery:
     def _custom_kinds(self, without: str = "") -> Iterable[Kind]:
         stored = self.store.items("customresourcedefinitions.apiextensions.k8s.io")
         return [kind for (_, name), s in stored if name != without for kind in definitions.kinds(s.obj)]
+
+
+def _without_nulls(value: Any) -> Any:
+    """In built-in kinds a null is an absent field, as it is to the Go types behind a real API server."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 def matches(obj: Object, labels: LabelSelector | None, fields: FieldSelector | None) -> bool:

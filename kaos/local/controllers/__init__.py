@@ -12,6 +12,7 @@ from pathlib import Path
 from kaos.local.controllers.claims import ClaimController
 from kaos.local.controllers.deployments import DeploymentController
 from kaos.local.controllers.endpoints import EndpointController
+from kaos.local.controllers.namespaces import NamespaceController
 from kaos.local.controllers.replicasets import ReplicaSetController
 from kaos.local.gc import GarbageCollector
 from kaos.local.machinery import Machinery
@@ -27,6 +28,7 @@ class Controllers:
             ReplicaSetController(machinery).run,
             EndpointController(machinery).run,
             ClaimController(machinery, volumes).run,
+            NamespaceController(machinery).run,
         ]
         self._tasks: list[asyncio.Task[None]] = []
 

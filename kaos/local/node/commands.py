@@ -1,0 +1,36 @@
+"""Which local command stands in for a container's image, if any."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+Object = dict[str, Any]
+COMMAND_ANNOTATION = "local.kaos.tools/command."  # + container name: a JSON list, in place of image and command
+
+
+def local_command(pod: Object, container: Object, image_commands: dict[str, list[str]]) -> list[str] | None:
+    """The words to run, before `$(VAR)` expansion; None when only a container engine can run this image."""
+    annotations = pod["metadata"].get("annotations") or {}
+    if text := annotations.get(COMMAND_ANNOTATION + container["name"]):
+        try:
+            words = json.loads(text)
+        except ValueError:
+            words = None
+        if isinstance(words, list) and words and all(isinstance(word, str) for word in words):
+            return _with_this_python(words) + list(container.get("args") or ())
+    if (known := image_commands.get(_repository(container.get("image") or ""))) is not None:
+        return _with_this_python(container.get("command") or known) + list(container.get("args") or ())
+    return None
+
+
+def _with_this_python(words: list[str]) -> list[str]:
+    return [sys.executable, *words[1:]] if words[0] in ("python", "python3") else list(words)
+
+
+def _repository(image: str) -> str:
+    """The image without tag and digest; a registry's port is no tag."""
+    name = image.partition("@")[0]
+    head, slash, last = name.rpartition("/")
+    return head + slash + last.partition(":")[0]
