@@ -1,1 +1,7 @@
-"""Speaks the Kubernetes API: which cluster, a one-shot client, an async client, waiting, logs, service proxy."""
+"""Speaking the Kubernetes API: which cluster, and the calls. The same for the local cluster and any other."""
+
+from kaos.cluster.client import Client, ObjectList, WatchEvent
+from kaos.cluster.connection import Connection, resolve
+from kaos.cluster.errors import ApiError
+
+__all__ = ["ApiError", "Client", "Connection", "ObjectList", "WatchEvent", "resolve"]

@@ -1,0 +1,137 @@
+"""The Kubernetes API on an event loop: the operator's and the console's client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from kaos.cluster import requests
+from kaos.cluster.client import ObjectList, WatchEvent
+from kaos.cluster.connection import Connection
+from kaos.cluster.errors import ApiError
+from kaos.kube.resources import Resource
+
+Object = dict[str, Any]
+_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
+_STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
+
+
+class AsyncClient:
+    """The verbs of `client.Client`, awaitable. Failures raise ApiError or aiohttp.ClientError."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> AsyncClient:
+        connector = aiohttp.TCPConnector(limit=100, ssl=self.connection.ssl_context or False)
+        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> Object:
+        return await self._json("GET", requests.path_of(resource, namespace, name))
+
+    async def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+        try:
+            return await self.get(resource, name, namespace)
+        except ApiError as refused:
+            if refused.code == 404:
+                return None
+            raise
+
+    async def list(
+        self, resource: Resource, namespace: str | None = None, labels: str | None = None, fields: str | None = None
+    ) -> ObjectList:
+        path = requests.path_of(resource, namespace)
+        items: list[Object] = []
+        token = None
+        while True:
+            query = {"labelSelector": labels, "fieldSelector": fields, "limit": 500, "continue": token}
+            page = await self._json("GET", requests.with_query(path, **query))
+            items += page["items"]
+            token = page["metadata"].get("continue")
+            if not token:
+                return ObjectList(items, page["metadata"]["resourceVersion"])
+
+    async def create(self, resource: Resource, obj: Object, namespace: str | None = None) -> Object:
+        return await self._json("POST", requests.path_of(resource, namespace), obj)
+
+    async def replace(self, resource: Resource, obj: Object, namespace: str | None = None) -> Object:
+        return await self._json("PUT", requests.path_of(resource, namespace, obj["metadata"]["name"]), obj)
+
+    async def apply(
+        self, resource: Resource, obj: Object, namespace: str | None, manager: str, subresource: str | None = None
+    ) -> Object:
+        """Server-side apply, forced: the fields are ours."""
+        path = requests.path_of(resource, namespace, obj["metadata"]["name"], subresource)
+        path = requests.with_query(path, fieldManager=manager, force=True)
+        return await self._json("PATCH", path, obj, requests.APPLY)
+
+    async def patch(
+        self, resource: Resource, name: str, patch: Any, namespace: str | None = None, subresource: str | None = None
+    ) -> Object:
+        path = requests.path_of(resource, namespace, name, subresource)
+        return await self._json("PATCH", path, patch, requests.MERGE)
+
+    async def delete(
+        self, resource: Resource, name: str, namespace: str | None = None, uid: str | None = None
+    ) -> Object:
+        """With a uid only that very object is deleted."""
+        options: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        return await self._json("DELETE", requests.path_of(resource, namespace, name), options)
+
+    async def watch(
+        self, resource: Resource, namespace: str | None, resource_version: str, labels: str | None = None
+    ) -> AsyncIterator[WatchEvent]:
+        """What happens after `resource_version`, until the server ends the watch. Raises ApiError 410."""
+        query = {"watch": True, "resourceVersion": resource_version, "labelSelector": labels,
+                 "allowWatchBookmarks": True, "timeoutSeconds": 300}  # fmt: skip
+        path = requests.with_query(requests.path_of(resource, namespace), **query)
+        async with self.request("GET", path) as response:
+            if response.status >= 400:
+                raise ApiError.of(response.status, await response.read())
+            rest = b""
+            async for chunk in response.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise ApiError.of(event["object"].get("code", 500), json.dumps(event["object"]).encode())
+                    yield WatchEvent(event["type"], event["object"])
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: aiohttp.ClientTimeout = _STREAM_TIMEOUT,
+    ) -> Any:
+        """A request whose answer streams; an async context manager, unchecked."""
+        return self._session.request(
+            method,
+            URL(self.connection.server + path, encoded=True),
+            data=body,
+            headers=self.connection.headers() | (headers or {}),
+            timeout=timeout,
+            server_hostname=self.connection.server_hostname,
+            allow_redirects=False,
+        )
+
+    async def _json(self, method: str, path: str, body: Any = None, media_type: str = "application/json") -> Object:
+        data = requests.encode(body) if body is not None else None
+        headers = {"Accept": "application/json", "Content-Type": media_type}
+        async with self.request(method, path, data, headers, _TIMEOUT) as response:
+            content = await response.read()
+            if response.status >= 400:
+                raise ApiError.of(response.status, content)
+            return json.loads(content)
