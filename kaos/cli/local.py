@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
+from kaos.cli.commands import group
+
 directory_option = click.option(
     "--dir", "directory", type=click.Path(path_type=Path), help="Data directory (default: $KAOS_LOCAL_DIR)."
 )
 
 
-@click.group()
+@group("A small cluster on this machine: API server, node and operator, with nothing but Python.")
 def local() -> None:
-    """A small cluster on this machine: API server, node and operator, with nothing but Python."""
+    pass
 
 
 @local.command()
