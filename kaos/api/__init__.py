@@ -1,1 +1,1 @@
-"""What a person can declare: one module a kind, CRDs generated from it."""
+"""What a person can declare. `names` holds what every room needs and is quick to import; the models need pydantic."""
