@@ -92,10 +92,18 @@ class OperatorThread:
         self._thread.start()
 
     def _run(self) -> None:
+        from kaos.operator.decide.world import Settings
         from kaos.operator.run import run
 
         try:
-            run(_connection(self._directory), stop=self._stop, ready=self._ready)
+            # The directory's lock makes us the only one, so that the Lease of a killed daemon is ours at once.
+            run(
+                _connection(self._directory),
+                stop=self._stop,
+                ready=self._ready,
+                settings=Settings(watch_secrets=True),
+                identity="kaos-local",
+            )
         except Exception:
             log.exception("the operator ended")
 

@@ -21,6 +21,7 @@ REGISTRY_KEY = "runtimes.yaml"
 REGISTRY_LABEL = "kaos.tools/mcp-runtimes"
 
 FIELD_MANAGER = "kaos-operator"
+OPERATOR_LEASE = "kaos-operator"
 PART_OF = "app.kubernetes.io/part-of"
 KIND_LABEL = "kaos.tools/kind"
 HASH_ANNOTATION = "kaos.tools/applied-hash"

@@ -18,6 +18,7 @@ from kaos.kube.resources import Resource
 Object = dict[str, Any]
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10)
+_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=90)
 
 
 class AsyncClient:
@@ -28,7 +29,7 @@ class AsyncClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> AsyncClient:
-        connector = aiohttp.TCPConnector(limit=100, ssl=self.connection.ssl_context or False)
+        connector = aiohttp.TCPConnector(limit=0, ssl=self.connection.ssl_context or False)
         self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self
 
@@ -90,13 +91,27 @@ class AsyncClient:
         return await self._json("DELETE", requests.path_of(resource, namespace, name), options)
 
     async def watch(
-        self, resource: Resource, namespace: str | None, resource_version: str, labels: str | None = None
+        self,
+        resource: Resource,
+        namespace: str | None,
+        resource_version: str,
+        labels: str | None = None,
+        fields: str | None = None,
     ) -> AsyncIterator[WatchEvent]:
-        """What happens after `resource_version`, until the server ends the watch. Raises ApiError 410."""
-        query = {"watch": True, "resourceVersion": resource_version, "labelSelector": labels,
-                 "allowWatchBookmarks": True, "timeoutSeconds": 300}  # fmt: skip
+        """What happens after `resource_version`, until the server ends the watch. Raises ApiError 410.
+
+        A stream that is silent for longer than bookmarks come is given up: TimeoutError.
+        """
+        query = {
+            "watch": True,
+            "resourceVersion": resource_version,
+            "labelSelector": labels,
+            "fieldSelector": fields,
+            "allowWatchBookmarks": True,
+            "timeoutSeconds": 300,
+        }
         path = requests.with_query(requests.path_of(resource, namespace), **query)
-        async with self.request("GET", path) as response:
+        async with self.request("GET", path, timeout=_WATCH_TIMEOUT) as response:
             if response.status >= 400:
                 raise ApiError.of(response.status, await response.read())
             rest = b""
@@ -125,6 +140,12 @@ class AsyncClient:
             timeout=timeout,
             server_hostname=self.connection.server_hostname,
             allow_redirects=False,
+        )
+
+    def request_elsewhere(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Any:
+        """A request to a pod of this cluster, without our credentials; an awaitable or context manager, unchecked."""
+        return self._session.request(
+            method, URL(url, encoded=True), data=body, headers=headers, timeout=_STREAM_TIMEOUT, allow_redirects=False
         )
 
     async def _json(self, method: str, path: str, body: Any = None, media_type: str = "application/json") -> Object:

@@ -1,1 +1,1 @@
-"""Pure decisions: (resource, world) -> children and conditions."""
+"""What should be, given what is: pure functions from a resource and the world around it to children and status."""

@@ -1,0 +1,122 @@
+"""The objects behind a resource that serves HTTP: Deployment, Service, NetworkPolicy, HTTPRoute."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from kaos.api.names import API_VERSION, HASH_ANNOTATION, KIND_LABEL, SERVICE_PORT, child_name, labels
+from kaos.kube.resources import DEPLOYMENTS, HTTPROUTES, NETWORKPOLICIES, SERVICES, Resource
+from kaos.operator.decide.world import Child, Settings
+
+Object = dict[str, Any]
+
+PORT_NAME = "http"
+DRAIN_S = 2  # before SIGTERM: until then the endpoints no longer name the pod
+ROUTE_WORDS = {"MCPServer": "mcp", "ModelAPI": "modelapi", "Agent": "agent"}
+
+
+def probes() -> Object:
+    """By TCP: what a server answers to plain HTTP is its own affair; the operator asks in the protocol."""
+    socket = {"tcpSocket": {"port": PORT_NAME}}
+    return {
+        "startupProbe": socket | {"periodSeconds": 1, "failureThreshold": 180, "timeoutSeconds": 2},
+        "readinessProbe": socket | {"periodSeconds": 5, "failureThreshold": 2, "timeoutSeconds": 2},
+        "livenessProbe": socket | {"periodSeconds": 20, "failureThreshold": 3, "timeoutSeconds": 5},
+    }
+
+
+def deployment(owner: Object, pod: Object, annotations: dict[str, str]) -> Child:
+    """`annotations` go on the pod template, so that a change of theirs rolls the pods."""
+    spec = owner.get("spec") or {}
+    template_meta: Object = {"labels": _labels(owner)}
+    if annotations:
+        template_meta["annotations"] = annotations
+    return _child(
+        DEPLOYMENTS,
+        owner,
+        {
+            "spec": {
+                "replicas": 0 if spec.get("suspend") else spec.get("replicas", 1),
+                "revisionHistoryLimit": 3,
+                "selector": {"matchLabels": _selector(owner)},
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+                "template": {"metadata": template_meta, "spec": pod},
+            }
+        },
+    )
+
+
+def service(owner: Object) -> Child:
+    port = {"name": PORT_NAME, "port": SERVICE_PORT, "targetPort": PORT_NAME, "protocol": "TCP"}
+    # Sessions of the older MCP eras live in one pod.
+    return _child(
+        SERVICES, owner, {"spec": {"selector": _selector(owner), "ports": [port], "sessionAffinity": "ClientIP"}}
+    )
+
+
+def network_policy(owner: Object, port: int) -> Child:
+    """Admits the served port, from anywhere, and nothing else."""
+    ingress = [{"ports": [{"protocol": "TCP", "port": port}]}]
+    spec = {"podSelector": {"matchLabels": _selector(owner)}, "policyTypes": ["Ingress"], "ingress": ingress}
+    return _child(NETWORKPOLICIES, owner, {"spec": spec})
+
+
+def http_route(owner: Object, settings: Settings) -> Child:
+    """`/<namespace>/<kind>/<name>` at the Gateway leads to the Service's root."""
+    gateway, meta = settings.gateway, owner["metadata"]
+    timeout = ((owner.get("spec") or {}).get("gatewayRoute") or {}).get("timeout") or gateway.timeout
+    prefix = f"/{meta['namespace']}/{ROUTE_WORDS[owner['kind']]}/{meta['name']}"
+    rule = {
+        "matches": [{"path": {"type": "PathPrefix", "value": prefix}}],
+        "filters": [
+            {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
+        ],
+        "backendRefs": [{"name": child_name(owner["kind"], meta["name"]), "port": SERVICE_PORT}],
+        "timeouts": {"request": timeout},
+    }
+    parent = {"name": gateway.name, "namespace": gateway.namespace}
+    return _child(HTTPROUTES, owner, {"spec": {"parentRefs": [parent], "rules": [rule]}})
+
+
+def _child(resource: Resource, owner: Object, body: Object) -> Child:
+    meta = owner["metadata"]
+    reference = {
+        "apiVersion": API_VERSION,
+        "kind": owner["kind"],
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+    return Child(
+        resource,
+        {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": {
+                "name": child_name(owner["kind"], meta["name"]),
+                "namespace": meta["namespace"],
+                "labels": _labels(owner),
+                "annotations": {HASH_ANNOTATION: digest},
+                "ownerReferences": [reference],
+            },
+            **body,
+        },
+    )
+
+
+def is_current(live: Object, child: Child) -> bool:
+    """Whether the live object is the one that was last asked for, whatever others have done to it since."""
+    annotations = live["metadata"].get("annotations") or {}
+    return annotations.get(HASH_ANNOTATION) == child.object["metadata"]["annotations"][HASH_ANNOTATION]
+
+
+def _labels(owner: Object) -> dict[str, str]:
+    return labels(owner["kind"], owner["metadata"]["name"])
+
+
+def _selector(owner: Object) -> dict[str, str]:
+    return {KIND_LABEL: owner["kind"], owner["kind"].lower(): owner["metadata"]["name"]}

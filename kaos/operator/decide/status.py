@@ -1,0 +1,114 @@
+"""A resource's status: conditions with their times, phase, reason and message; the same for every kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kaos.api.names import REASONS, SERVICE_PORT, Condition, Phase, Reason, child_name
+from kaos.operator.decide.world import Event, Problem
+
+Object = dict[str, Any]
+_MESSAGE_LIMIT = 1024
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a resource is. A person reads the first problem of `blocked` and `failing`."""
+
+    blocked: Problem | None = None  # what was asked for cannot be made so
+    failing: Problem | None = None  # it was made so, but does not work
+    serves: bool = False  # pods are available and answered in their protocol
+    rolling: bool = False  # pods of what was asked for are still being started
+    suspended: bool = False
+    waiting_for: str = ""  # what the rollout waits for, in words
+
+    @property
+    def problem(self) -> Problem | None:
+        return self.blocked or self.failing
+
+    @property
+    def phase(self) -> Phase:
+        if self.serves:
+            return Phase.DEGRADED if self.problem else Phase.READY
+        if self.problem:
+            return REASONS[self.problem.reason].phase
+        return Phase.SUSPENDED if self.suspended else Phase.PENDING
+
+    @property
+    def told(self) -> Problem:
+        """The reason and message that stand for the whole resource."""
+        if self.problem:
+            return self.problem
+        if self.suspended:
+            return Problem(Reason.SUSPENDED, "suspended: no pods run until spec.suspend is false")
+        if self.serves:
+            return Problem(Reason.READY, "")
+        return Problem(Reason.ROLLOUT_IN_PROGRESS, self.waiting_for or "pods are being started")
+
+
+def common(obj: Object, verdict: Verdict, deployment: Object | None, now: str) -> Object:
+    """The part of the status that every kind has; `now` dates the conditions that change."""
+    meta, told, live = obj["metadata"], verdict.told, (deployment or {}).get("status") or {}
+    kind, name = obj["kind"], meta["name"]
+    return {
+        "observedGeneration": meta.get("generation", 1),
+        "conditions": _conditions(obj, verdict, now),
+        "phase": verdict.phase.value,
+        "ready": verdict.serves,
+        "reason": told.reason.value,
+        "message": told.message[:_MESSAGE_LIMIT],
+        "replicas": live.get("replicas", 0),
+        "readyReplicas": live.get("readyReplicas", 0),
+        "selector": f"kaos.tools/kind={kind},{kind.lower()}={name}",
+        "endpoint": f"http://{child_name(kind, name)}.{meta['namespace']}.svc.cluster.local:{SERVICE_PORT}",
+    }
+
+
+def _conditions(obj: Object, verdict: Verdict, now: str) -> list[Object]:
+    blocked, failing = verdict.blocked, verdict.failing
+    waits = blocked is not None and REASONS[blocked.reason].phase is Phase.WAITING
+    rolling = verdict.rolling and not verdict.suspended and blocked is None
+    told = verdict.told
+    ready = Problem(Reason.READY, "") if verdict.serves else told
+    wanted = [
+        _condition(Condition.ACCEPTED, blocked is None or waits, None if waits else blocked, "Accepted"),
+        _condition(Condition.DEPENDENCIES_READY, not waits, blocked if waits else None, "DependenciesReady"),
+        _condition(
+            Condition.PROGRESSING,
+            rolling,
+            failing if rolling else None,
+            Reason.ROLLOUT_IN_PROGRESS.value if rolling else "RolloutComplete" if verdict.serves else told.reason.value,
+        ),
+        _condition(Condition.READY, verdict.serves, ready, Reason.READY.value),
+    ]
+    before = {one["type"]: one for one in (obj.get("status") or {}).get("conditions") or ()}
+    generation = obj["metadata"].get("generation", 1)
+    return [_dated(one, before.get(one["type"]), now) | {"observedGeneration": generation} for one in wanted]
+
+
+def _condition(kind: Condition, holds: bool, problem: Problem | None, reason: str) -> Object:
+    return {
+        "type": kind.value,
+        "status": str(holds),
+        "reason": problem.reason.value if problem else reason,
+        "message": (problem.message if problem else "")[:_MESSAGE_LIMIT],
+    }
+
+
+def _dated(condition: Object, before: Object | None, now: str) -> Object:
+    since = before.get("lastTransitionTime") if before and before["status"] == condition["status"] else None
+    return condition | {"lastTransitionTime": since or now}
+
+
+def transition(obj: Object, verdict: Verdict) -> tuple[Event, ...]:
+    """The event that a change of phase or reason deserves; nothing for what only goes on."""
+    before = obj.get("status") or {}
+    told, phase = verdict.told, verdict.phase
+    if (before.get("phase"), before.get("reason")) == (phase.value, told.reason.value):
+        return ()
+    if told.reason is Reason.ROLLOUT_IN_PROGRESS and before.get("phase") in (None, Phase.PENDING.value):
+        return ()
+    good = phase in (Phase.READY, Phase.SUSPENDED, Phase.PENDING)
+    message = told.message or REASONS[told.reason].meaning
+    return (Event(told.reason.value, message[:_MESSAGE_LIMIT], warning=not good),)

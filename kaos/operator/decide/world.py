@@ -1,0 +1,115 @@
+"""What a decision is made from, and what it consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kaos.api.names import SYSTEM_NAMESPACE, Reason
+from kaos.api.registry import Registry
+from kaos.kube.resources import Resource
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The Gateway that routes are attached to."""
+
+    name: str
+    namespace: str
+    timeout: str = "60s"  # of a route whose resource names none
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this operator was set up; the same for every resource."""
+
+    system_namespace: str = SYSTEM_NAMESPACE
+    log_level: str = "INFO"
+    network_policies: bool = True
+    watch_secrets: bool = False  # read referenced Secrets: early checks, and a rotation rolls the pods
+    gateway: Gateway | None = None
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """What a server said when it was last asked in its own protocol."""
+
+    pod: str  # identity of the pod's main container, see health.identity
+    good: bool
+    reason: Reason = Reason.READY
+    message: str = ""
+    server_info: Object = field(default_factory=dict)
+    protocol_version: str = ""
+    tools: tuple[Object, ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why something is not as it should be."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything outside the resource that its decision depends on. Objects are not to be changed."""
+
+    settings: Settings
+    now: str  # for the times in conditions
+    registry: Registry | None  # None: there is no registry
+    children: Mapping[tuple[str, str], Object] = field(default_factory=dict)  # (kind, name): live, ours or not
+    pods: tuple[Object, ...] = ()
+    service_accounts: Mapping[str, Object] = field(default_factory=dict)
+    configmaps: Mapping[str, Object] = field(default_factory=dict)  # of those referenced, the ones that exist
+    secrets: Mapping[str, Object] | None = None  # likewise, values blanked; None: Secrets are not read
+    handshakes: tuple[Handshake, ...] = ()
+    refused: Problem | None = None  # why the API server did not take a child just now
+
+    def child(self, kind: str, name: str) -> Object | None:
+        return self.children.get((kind, name))
+
+
+@dataclass(frozen=True)
+class Child:
+    """An object that should exist."""
+
+    resource: Resource
+    object: Object
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a person should know."""
+
+    reason: str
+    message: str
+    warning: bool
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A pod to shake hands with, and where it listens."""
+
+    pod: Object
+    port: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do. `children` None: leave every child as it is."""
+
+    status: Object
+    children: tuple[Child, ...] | None = None
+    events: tuple[Event, ...] = ()
+    ask: Ask | None = None
+    mentions: frozenset[tuple[str, str]] = frozenset()  # (ConfigMap or Secret, name) that the decision depends on
+
+
+def owned_by(child: Object, owner: Object) -> bool:
+    references: Iterable[Object] = child["metadata"].get("ownerReferences") or ()
+    return any(reference.get("uid") == owner["metadata"]["uid"] for reference in references)

@@ -1,0 +1,139 @@
+"""The operator as a whole: wait for the lead, reconcile for as long as it lasts, and again when it comes back.
+
+The same code runs in the local daemon, alone against any kubeconfig (`kaos operator run`) and in a pod.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from kaos.api.names import MCPSERVERS, REGISTRY_CONFIGMAP
+from kaos.cluster.aio import AsyncClient
+from kaos.cluster.connection import Connection
+from kaos.cluster.errors import ApiError
+from kaos.errors import NoConnection, NotFound
+from kaos.kube.resources import CONFIGMAPS, NAMESPACES
+from kaos.operator.decide.world import Settings
+from kaos.operator.lease import Lease, lease_name, own_identity
+from kaos.operator.term import Term
+
+log = logging.getLogger("kaos.operator")
+
+RETRY_S = 3.0
+INSTALL = "Install it: kaos system install --no-operator"
+
+
+def run(
+    connection: Connection,
+    *,
+    stop: threading.Event,
+    ready: threading.Event,
+    namespaces: tuple[str, ...] = (),
+    settings: Settings | None = None,
+    identity: str | None = None,
+    on_waiting: Callable[[str], None] = lambda holder: None,
+) -> None:
+    """Run until `stop` is set; blocks. `ready` is set once resources are being reconciled.
+
+    Without `namespaces` all of them. `identity` is who we are in the Lease: one that stays the same across restarts
+    takes its own Lease back at once. `on_waiting` is told who leads while we stand by. Raises NoConnection when the
+    cluster does not answer at the start, NotFound when KAOS is not installed there, ApiError when rights are missing.
+    """
+    operator = Operator(connection, namespaces, settings or Settings(), identity or own_identity(), on_waiting)
+    asyncio.run(operator.run(stop, ready))
+
+
+class Operator:
+    """One operator process."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        namespaces: tuple[str, ...],
+        settings: Settings,
+        identity: str,
+        on_waiting: Callable[[str], None],
+    ) -> None:
+        self._connection = connection
+        self._namespaces = namespaces
+        self._settings = settings
+        self._identity = identity
+        self._on_waiting = on_waiting
+
+    async def run(self, stop: threading.Event, ready: threading.Event) -> None:
+        stopped = _as_asyncio(stop)
+        async with AsyncClient(self._connection) as client:
+            await check_installed(client, self._settings.system_namespace)
+            name = lease_name(self._namespaces)
+            lease = Lease(client, self._settings.system_namespace, name, self._identity, self._on_waiting)
+            keeping = asyncio.create_task(lease.keep())
+            try:
+                while not stopped.is_set():
+                    await _first(lease.leading.wait(), stopped.wait())
+                    if not stopped.is_set():
+                        await self._lead(client, lease, stopped, ready)
+            finally:
+                keeping.cancel()
+                await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _lead(self, client: AsyncClient, lease: Lease, stopped: asyncio.Event, ready: threading.Event) -> None:
+        """Reconcile until the lead or the process ends."""
+        try:
+            async with Term(client, self._namespaces, self._settings).running():
+                ready.set()
+                await _first(lease.lost.wait(), stopped.wait())
+        except (ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.warning("cannot read the cluster: %s; again in %.0f s", error or type(error).__name__, RETRY_S)
+            await _first(asyncio.sleep(RETRY_S), stopped.wait())
+        finally:
+            ready.clear()
+
+
+async def check_installed(client: AsyncClient, system_namespace: str) -> None:
+    """Raises NotFound for what is missing on a bare cluster, NoConnection when nobody answers."""
+    where = f"{client.connection.server} (context {client.connection.context})"
+    try:
+        try:
+            await client.list(MCPSERVERS, system_namespace)
+        except ApiError as refused:
+            if refused.code != 404:
+                raise
+            raise NotFound(f"The cluster at {where} knows no MCPServers.", INSTALL) from None
+        if await client.find(NAMESPACES, system_namespace) is None:
+            raise NotFound(f"The cluster at {where} has no namespace {system_namespace}.", INSTALL)
+        if await client.find(CONFIGMAPS, REGISTRY_CONFIGMAP, system_namespace) is None:
+            raise NotFound(
+                f"The runtime registry, ConfigMap {system_namespace}/{REGISTRY_CONFIGMAP}, is missing.", INSTALL
+            )
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise NoConnection(f"No answer from {where}: {error}.", "Is the cluster up?") from None
+
+
+def _as_asyncio(event: threading.Event) -> asyncio.Event:
+    """Follows `event` on the running loop, from a thread that never holds up the process."""
+    follower, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def wait() -> None:
+        event.wait()
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(follower.set)
+
+    threading.Thread(target=wait, name="stop", daemon=True).start()
+    return follower
+
+
+async def _first(*waits: Any) -> None:
+    """Return as soon as one of them is done."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,169 @@
+"""kopf: the watches. Its handlers put what they see into the cache and the queue, and do nothing else.
+
+It runs on a thread and event loop of its own, because it cancels every task of its loop when it ends; and it does end,
+on an error event or a run of 5xx: then it is started again. Nothing is ever written by it: no annotations, finalizers,
+progress or events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import kopf
+
+from kaos.api.names import MCPSERVERS, PART_OF
+from kaos.cluster.connection import Connection
+from kaos.kube.resources import (
+    DEPLOYMENTS,
+    HTTPROUTES,
+    NETWORKPOLICIES,
+    PODS,
+    SERVICEACCOUNTS,
+    SERVICES,
+    Resource,
+)
+from kaos.operator.decide.world import Settings
+
+Object = dict[str, Any]
+log = logging.getLogger("kaos.operator")
+
+CHILDREN = (DEPLOYMENTS, SERVICES, NETWORKPOLICIES, HTTPROUTES)
+_LABELLED = (*CHILDREN, PODS)
+
+STREAM_S = 50  # a watch is asked for anew after so long: the sign of life that health looks for
+SILENT_S = 70  # without any event or bookmark a stream counts as dead
+DEAD_S = 180  # a kind whose watch was not asked for in so long is not being watched
+FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
+
+OnEvent = Callable[[Resource, str, Object], None]  # resource, ADDED/MODIFIED/DELETED or LISTED, object
+
+
+def watched(settings: Settings) -> tuple[Resource, ...]:
+    """The kinds that decisions depend on."""
+    routes = (HTTPROUTES,) if settings.gateway else ()
+    return (MCPSERVERS, DEPLOYMENTS, SERVICES, NETWORKPOLICIES, PODS, SERVICEACCOUNTS, *routes)
+
+
+def selector(resource: Resource) -> str | None:
+    """Which objects of the resource matter, as the server is asked to select them."""
+    return f"{PART_OF}=kaos" if resource in _LABELLED else None
+
+
+class Watcher:
+    """Supervises kopf on its own thread. `on_event` is called on that thread."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        resources: tuple[Resource, ...],
+        namespaces: tuple[str, ...],
+        on_event: OnEvent,
+    ) -> None:
+        self._connection = connection
+        self._resources = resources
+        self._namespaces = namespaces
+        self._on_event = on_event
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._supervise, name="kopf", daemon=True)
+        self._asked: dict[str, float] = {}  # plural -> when its watch was last asked for
+        self._started = time.monotonic()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Blocks until kopf has ended, some tenths of a second."""
+        self._stop.set()
+        self._thread.join(10)
+
+    def dead(self) -> list[str]:
+        """The kinds that are not being watched, however alive the thread looks."""
+        oldest = time.monotonic() - DEAD_S
+        return [r.plural for r in self._resources if self._asked.get(r.plural, self._started) < oldest]
+
+    def _supervise(self) -> None:
+        pause_s = FIRST_RETRY_S
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                asyncio.run(self._run())
+            except Exception as error:
+                log.warning("the watches ended: %s: %s", type(error).__name__, error)
+                log.debug("", exc_info=error)
+            if self._stop.is_set():
+                return
+            pause_s = FIRST_RETRY_S if time.monotonic() - began > 60 else min(pause_s * 2, LAST_RETRY_S)
+            log.warning("starting the watches again in %.0f s", pause_s)
+            self._stop.wait(pause_s)
+
+    async def _run(self) -> None:
+        logging.getLogger("kopf").setLevel(logging.WARNING)
+        logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)  # signals are not its business here
+        async with self._session() as session:
+            scope: dict[str, Any] = {"namespaces": self._namespaces} if self._namespaces else {"clusterwide": True}
+            await kopf.operator(
+                registry=self._registry(session),
+                settings=self._settings(),
+                standalone=True,
+                stop_flag=self._stop,
+                **scope,
+            )
+
+    def _session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=64, ssl=self._connection.ssl_context or False)
+        return aiohttp.ClientSession(connector=connector, trace_configs=[self._trace()])
+
+    def _trace(self) -> aiohttp.TraceConfig:
+        """Notes each watch that the server accepts, and gives every request the credentials of the moment."""
+        trace = aiohttp.TraceConfig()
+
+        async def authorize(_: Any, context: SimpleNamespace, params: aiohttp.TraceRequestStartParams) -> None:
+            params.headers.update(self._connection.headers())
+
+        async def note(_: Any, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams) -> None:
+            if params.response.ok and params.url.query.get("watch"):
+                self._asked[params.url.path.rpartition("/")[2]] = time.monotonic()
+
+        trace.on_request_start.append(authorize)
+        trace.on_request_end.append(note)
+        return trace
+
+    def _registry(self, session: aiohttp.ClientSession) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+
+        @kopf.on.login(registry=registry, id="login")
+        def login(**_: Any) -> kopf.AiohttpSession:
+            return kopf.AiohttpSession(server=self._connection.server, aiohttp_session=session)
+
+        for resource in self._resources:
+            self._watch(registry, resource)
+        return registry
+
+    def _watch(self, registry: kopf.OperatorRegistry, resource: Resource) -> None:
+        async def seen(event: Any, **_: Any) -> None:
+            obj = dict(event["object"])
+            obj.setdefault("apiVersion", resource.api_version)
+            obj.setdefault("kind", resource.kind)
+            self._on_event(resource, event["type"] or "LISTED", obj)
+
+        kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=resource.plural)(seen)
+
+    def _settings(self) -> kopf.OperatorSettings:
+        settings = kopf.OperatorSettings()
+        settings.posting.enabled = False
+        settings.scanning.disabled = True  # the kinds are known, and are there before we start
+        settings.watching.server_timeout = STREAM_S
+        settings.watching.client_timeout = SILENT_S + STREAM_S
+        settings.watching.inactivity_timeout = SILENT_S
+        settings.queueing.idle_timeout = 1.0
+        for resource in self._resources:
+            if labels := selector(resource):
+                settings.watching.label_selectors[resource.group, resource.version, resource.plural] = labels
+        return settings
