@@ -1,0 +1,254 @@
+"""What every kind that runs pods has in common: its pod assembled and judged, its children planned, its health told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from kaos.api.names import (
+    ALLOW_ANNOTATION,
+    CONFIG_HASH_ANNOTATION,
+    LOCAL_COMMAND_ANNOTATION,
+    SERVICE_PORT,
+    Reason,
+    child_name,
+)
+from kaos.kube.strategic_merge import PatchError
+from kaos.operator.decide import children, health, podspec
+from kaos.operator.decide.status import Verdict
+from kaos.operator.decide.world import Ask, Child, Handshake, Problem, World, owned_by
+
+Object = dict[str, Any]
+
+
+class Blocked(Exception):
+    """What was asked for cannot be made so."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(reason, message)
+
+
+@dataclass(frozen=True)
+class Main:
+    """The main container as it is generated, before a person's overrides."""
+
+    name: str
+    image: str
+    port: int
+    env: tuple[Object, ...] = ()  # after PORT, LOG_LEVEL and HOME
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    writable_root: bool = False
+    local_command: tuple[str, ...] = ()  # what a local cluster runs in place of image and command
+
+
+def own_deployment(owner: Object, world: World) -> Object | None:
+    """The live Deployment, unless it is somebody else's."""
+    found = world.child("Deployment", child_name(owner["kind"], owner["metadata"]["name"]))
+    return found if found is not None and owned_by(found, owner) else None
+
+
+# What is asked for.
+
+
+def pod_of(owner: Object, main: Main, world: World) -> Object:
+    """The pod spec: generated < container < podSpec. Raises Blocked."""
+    spec = owner["spec"]
+    generated = {"PORT": str(main.port), "LOG_LEVEL": world.settings.log_level, "HOME": "/tmp"}  # noqa: S108
+    telemetry = _telemetry(owner, spec.get("telemetry") or {})
+    security = podspec.CONTAINER_SECURITY | ({"readOnlyRootFilesystem": False} if main.writable_root else {})
+    container = {
+        "name": main.name,
+        "image": main.image,
+        "imagePullPolicy": "IfNotPresent",
+        "ports": [{"name": children.PORT_NAME, "containerPort": main.port, "protocol": "TCP"}],
+        "env": podspec.env_list(podspec.plain_env(generated | telemetry), main.env),
+        "resources": podspec.RESOURCES,
+        "securityContext": security,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "lifecycle": {"preStop": {"sleep": {"seconds": children.DRAIN_S}}},
+        "volumeMounts": [podspec.TMP_MOUNT],
+        **children.probes(),
+    }
+    if main.command:
+        container["command"] = list(main.command)
+    if main.args:
+        container["args"] = list(main.args)
+    account = spec.get("serviceAccountName")
+    pod = {
+        "automountServiceAccountToken": bool(account),
+        "enableServiceLinks": False,
+        "securityContext": podspec.POD_SECURITY,
+        "terminationGracePeriodSeconds": 30,
+        "containers": [container],
+        "volumes": [podspec.TMP],
+    } | ({"serviceAccountName": account} if account else {})
+    try:
+        return podspec.override(pod, main.name, spec.get("container"), spec.get("podSpec"))
+    except PatchError as error:
+        raise Blocked(Reason.INVALID_POD_SPEC, f"{error}; see: kubectl explain pod.spec") from None
+
+
+def _telemetry(owner: Object, telemetry: Object) -> dict[str, str]:
+    if not telemetry.get("enabled"):
+        return {}
+    meta = owner["metadata"]
+    values = {
+        "OTEL_SERVICE_NAME": meta["name"],
+        "OTEL_RESOURCE_ATTRIBUTES": f"service.namespace={meta['namespace']},kaos.resource.kind={owner['kind']}",
+    }
+    if telemetry.get("endpoint"):
+        values["OTEL_EXPORTER_OTLP_ENDPOINT"] = telemetry["endpoint"]
+    return values
+
+
+def mentions(pod: Object, world: World) -> frozenset[tuple[str, str]]:
+    """The ConfigMaps and Secrets that the pod refers to, as far as they are read at all."""
+    kinds = ("ConfigMap",) if world.secrets is None else ("ConfigMap", "Secret")
+    return frozenset((kind, name) for kind in kinds for name in podspec.mentioned(pod, kind) if name)
+
+
+def judge(owner: Object, pod: Object, world: World) -> None:
+    """Whether these children may be made at all. Raises Blocked."""
+    name = child_name(owner["kind"], owner["metadata"]["name"])
+    for (kind, child), obj in world.children.items():
+        if child == name and not owned_by(obj, owner):
+            message = f"{kind} {name} exists and is not ours; delete it or rename this {owner['kind']}"
+            raise Blocked(Reason.CONFLICT, message)
+    if why := podspec.refused(pod):
+        raise Blocked(Reason.INVALID_POD_SPEC, f"{why}; remove it")
+    _check_service_account(owner, pod, world)
+
+
+def _check_service_account(owner: Object, pod: Object, world: World) -> None:
+    name = pod.get("serviceAccountName") or pod.get("serviceAccount")
+    if not name:
+        return
+    account = world.service_accounts.get(name)
+    if account is None:
+        raise Blocked(Reason.SERVICE_ACCOUNT_NOT_FOUND, f"ServiceAccount {name} does not exist; create it")
+    kind, owner_name = owner["kind"].lower(), owner["metadata"]["name"]
+    text = (account["metadata"].get("annotations") or {}).get(ALLOW_ANNOTATION, "")
+    allowed = {word.strip() for word in text.split(",")}
+    if not allowed & {f"{kind}/{owner_name}", f"{kind}/*"}:
+        raise Blocked(
+            Reason.SERVICE_ACCOUNT_NOT_ALLOWED,
+            f"ServiceAccount {name} does not allow this; its owner can: kubectl annotate serviceaccount {name} "
+            f"{ALLOW_ANNOTATION}={kind}/{owner_name}",
+        )
+
+
+def plan(
+    owner: Object, main: Main, pod: Object, world: World, deployment: Object | None, routed: bool = True
+) -> tuple[tuple[Child, ...], Problem | None]:
+    """The Deployment and the rest, and what running pods refer to that has gone. Raises Blocked.
+
+    Without `routed` there is no HTTPRoute.
+    """
+    annotations = _local_command(main, pod)
+    missing = _missing_reference(pod, world)
+    if missing is None:
+        digest = _referenced_digest(pod, world)
+    elif deployment is None:
+        raise Blocked(missing.reason, missing.message)
+    else:
+        # What exists is not rolled because something it refers to is away for a while.
+        live = deployment["spec"]["template"]["metadata"].get("annotations") or {}
+        digest = live.get(CONFIG_HASH_ANNOTATION)
+    if digest:
+        annotations[CONFIG_HASH_ANNOTATION] = digest
+    made = [children.deployment(owner, pod, annotations), children.service(owner)]
+    if world.settings.network_policies:
+        made.append(children.network_policy(owner, main.port))
+    if world.settings.gateway and routed:
+        made.append(children.http_route(owner, world.settings))
+    return tuple(made), missing
+
+
+def _local_command(main: Main, pod: Object) -> dict[str, str]:
+    """What a local cluster runs in place of the image, unless the image or command are the person's own."""
+    container = podspec.container(pod, main.name)
+    own = container.get("image") != main.image or (container.get("command") or []) != list(main.command)
+    if own or not main.local_command:
+        return {}
+    return {LOCAL_COMMAND_ANNOTATION + main.name: json.dumps(list(main.local_command))}
+
+
+def _missing_reference(pod: Object, world: World) -> Problem | None:
+    for kind, present, field in (
+        ("ConfigMap", world.configmaps, ("data", "binaryData")),
+        ("Secret", world.secrets, ("data",)),
+    ):
+        if present is None:
+            continue
+        for name, keys in sorted(podspec.references(pod, kind).items()):
+            obj = present.get(name)
+            if obj is None:
+                return health.missing_object(kind, name)
+            held = {key for part in field for key in obj.get(part) or ()}
+            for key in sorted(keys or ()):
+                if key not in held:
+                    return health.missing_key(kind, name, key)
+    return None
+
+
+def _referenced_digest(pod: Object, world: World) -> str | None:
+    """Changes when something the pod refers to does. Of a Secret only the version counts: a hash could be guessed."""
+    seen: list[Any] = []
+    for name in sorted(podspec.mentioned(pod, "ConfigMap")):
+        obj = world.configmaps.get(name) or {}
+        seen.append(("ConfigMap", name, obj.get("data"), obj.get("binaryData")))
+    for name in sorted(podspec.mentioned(pod, "Secret")) if world.secrets is not None else ():
+        meta = (world.secrets.get(name) or {}).get("metadata") or {}
+        seen.append(("Secret", name, meta.get("uid"), meta.get("resourceVersion")))
+    if not seen:
+        return None
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:16]
+
+
+# How it is.
+
+
+def is_current(deployment: Object | None, wanted: tuple[Child, ...] | None) -> bool:
+    """Whether the Deployment is the one that is wanted, or the one to be left as it is."""
+    return deployment is not None and (wanted is None or children.is_current(deployment, wanted[0]))
+
+
+def verdict(
+    owner: Object, container: str, world: World, deployment: Object | None, current: bool
+) -> tuple[Verdict, Object | None, Handshake | None]:
+    """The verdict, the pod to shake hands with, and the newest good handshake."""
+    if owner["spec"].get("suspend") and current:
+        return Verdict(suspended=True), None, None
+    ready = health.ready_pods(world.pods) if deployment is not None else []
+    known = {handshake.pod: handshake for handshake in world.handshakes}
+    answers = [known.get(health.identity(pod, container)) for pod in ready]
+    good = next((answer for answer in answers if answer and answer.good), None)
+    bad = next((answer for answer in answers if answer and not answer.good), None)
+    failing = health.pods_refused(deployment) or health.pod_problem(world.pods)
+    if failing is None and bad is not None:
+        failing = Problem(bad.reason, bad.message)
+    # A pod that has just become ready has not been asked yet: what was true a moment ago stands until it answers.
+    unasked = bool(ready) and all(answer is None for answer in answers)
+    serves = good is not None or (unasked and _was_ready(owner))
+    told = Verdict(
+        failing=failing,
+        serves=serves,
+        rolling=not (current and serves and health.rolled_out(deployment)),
+        waiting_for="the pod is up; waiting for its answer" if unasked else "",
+    )
+    return told, ready[0] if ready else None, good
+
+
+def _was_ready(owner: Object) -> bool:
+    return bool((owner.get("status") or {}).get("ready"))
+
+
+def ask_of(pod: Object, container: str, path: str) -> Ask:
+    """Where the pod serves."""
+    ports = podspec.container(pod["spec"], container).get("ports") or ()
+    port = next((one["containerPort"] for one in ports if one.get("name") == children.PORT_NAME), SERVICE_PORT)
+    return Ask(pod, port, path)
