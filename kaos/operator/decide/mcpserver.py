@@ -37,7 +37,7 @@ def decide(server: Object, world: World) -> Decision:
         blocked = stop.problem
     current = workload.is_current(deployment, wanted)
     verdict, pod_to_ask, spoke = workload.verdict(server, MCP_CONTAINER, world, deployment, current)
-    verdict = replace(verdict, blocked=blocked, failing=verdict.failing or lost)
+    verdict = replace(verdict, blocked=blocked, lost=lost)
     described = status.common(server, verdict, deployment, world.now) | _described(server, runtime, spoke)
     path = described.get("path") or DEFAULT_PATH
     ask = workload.ask_of(pod_to_ask, MCP_CONTAINER, path) if pod_to_ask else None

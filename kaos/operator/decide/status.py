@@ -14,10 +14,11 @@ _MESSAGE_LIMIT = 1024
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a resource is. A person reads the first problem of `blocked` and `failing`."""
+    """How a resource is. A person reads the first problem of `blocked`, `failing` and `lost`."""
 
     blocked: Problem | None = None  # what was asked for cannot be made so
     failing: Problem | None = None  # it was made so, but does not work
+    lost: Problem | None = None  # something it depends on has gone since
     serves: bool = False  # pods are available and answered in their protocol
     rolling: bool = False  # pods of what was asked for are still being started
     suspended: bool = False
@@ -25,7 +26,7 @@ class Verdict:
 
     @property
     def problem(self) -> Problem | None:
-        return self.blocked or self.failing
+        return self.blocked or self.failing or self.lost
 
     @property
     def phase(self) -> Phase:
@@ -68,12 +69,13 @@ def common(obj: Object, verdict: Verdict, deployment: Object | None, now: str) -
 def _conditions(obj: Object, verdict: Verdict, now: str) -> list[Object]:
     blocked, failing = verdict.blocked, verdict.failing
     waits = blocked is not None and REASONS[blocked.reason].phase is Phase.WAITING
+    missing = blocked if waits else verdict.lost
     rolling = verdict.rolling and not verdict.suspended and blocked is None
     told = verdict.told
     ready = Problem(Reason.READY, "") if verdict.serves else told
     wanted = [
         _condition(Condition.ACCEPTED, blocked is None or waits, None if waits else blocked, "Accepted"),
-        _condition(Condition.DEPENDENCIES_READY, not waits, blocked if waits else None, "DependenciesReady"),
+        _condition(Condition.DEPENDENCIES_READY, missing is None, missing, "DependenciesReady"),
         _condition(
             Condition.PROGRESSING,
             rolling,
