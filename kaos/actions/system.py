@@ -8,13 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import kaos
+from kaos.actions.operators import OperatorState, operators
 from kaos.api import registry
-from kaos.api.names import REGISTRY_CONFIGMAP, SYSTEM_NAMESPACE
+from kaos.api.names import (
+    ALIASES,
+    CUSTOM,
+    OPERATOR_LEASE,
+    PART_OF,
+    REGISTRY_CONFIGMAP,
+    REGISTRY_LABEL,
+    SYSTEM_NAMESPACE,
+)
 from kaos.cluster import ApiError, Client, wait
-from kaos.kube.resources import CONFIGMAPS, CUSTOMRESOURCEDEFINITIONS, NAMESPACES
+from kaos.errors import NotFound
+from kaos.kube.names import nearest
+from kaos.kube.resources import CONFIGMAPS, CUSTOMRESOURCEDEFINITIONS, DEPLOYMENTS, NAMESPACES, Resource
 
 Object = dict[str, Any]
 ESTABLISHED_TIMEOUT_S = 60.0
+_GATEWAYS = Resource("gateway.networking.k8s.io", "v1", "gateways", "Gateway")
+_VERSION_LABEL = "app.kubernetes.io/version"
+# What the registry need not say: a server may always bring its own image.
+_CUSTOM = registry.Runtime(CUSTOM, type="-", description="User-provided container image", source="-")
 
 
 @dataclass(frozen=True)
@@ -36,15 +51,9 @@ def install_prerequisites(
     for crd in crds:
         client.apply(CUSTOMRESOURCEDEFINITIONS, crd)
     for crd in crds:
-        wait.until(
-            client,
-            CUSTOMRESOURCEDEFINITIONS,
-            crd["metadata"]["name"],
-            condition=_established,
-            timeout_s=ESTABLISHED_TIMEOUT_S,
-        )
+        await_established(client, crd["metadata"]["name"])
     on_step("CRDs installed")
-    labels = {"app.kubernetes.io/part-of": "kaos"}
+    labels = {PART_OF: "kaos"}
     client.apply(
         NAMESPACES,
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": system_namespace, "labels": labels}},
@@ -64,6 +73,11 @@ def bundled_crds() -> list[Object]:
     return [yaml.load(path.read_text(), loader) for path in sorted((chart / "crds").glob("*.yaml"))]
 
 
+def await_established(client: Client, name: str) -> None:
+    """Return when objects of a new kind can be made."""
+    wait.until(client, CUSTOMRESOURCEDEFINITIONS, name, condition=_established, timeout_s=ESTABLISHED_TIMEOUT_S)
+
+
 def _established(crd: Object | None) -> bool:
     conditions = ((crd or {}).get("status") or {}).get("conditions") or ()
     return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
@@ -78,3 +92,83 @@ def _apply_registry(client: Client, system_namespace: str) -> bool:
             raise
         return False
     return True
+
+
+@dataclass(frozen=True)
+class SystemStatus:
+    """KAOS on one cluster. `operators` is None when we may not know, `gateways` when there is no Gateway API."""
+
+    namespace: str
+    installed: bool
+    version: str | None  # of the operator in the cluster
+    operators: list[OperatorState] | None
+    pods: tuple[int, int] | None  # ready and wanted, of the operator in the cluster
+    runtimes: list[registry.Runtime]
+    problems: tuple[str, ...]
+    gateways: list[str] | None
+
+    @property
+    def operator(self) -> OperatorState | None:
+        """The one that works."""
+        return next((one for one in self.operators or () if one.fresh), None)
+
+
+def status(client: Client, system_namespace: str = SYSTEM_NAMESPACE) -> SystemStatus:
+    """Who runs the operator, what servers may run, and whether there is a gateway."""
+    deployment = client.find(DEPLOYMENTS, OPERATOR_LEASE, system_namespace)
+    installed = all(
+        client.find(CUSTOMRESOURCEDEFINITIONS, crd["metadata"]["name"]) is not None for crd in bundled_crds()
+    )
+    try:
+        known, problems = runtimes(client, system_namespace)
+    except NotFound as missing:
+        known, problems = [], (missing.cause,)
+    return SystemStatus(
+        system_namespace,
+        installed,
+        (deployment["metadata"].get("labels") or {}).get(_VERSION_LABEL) if deployment else None,
+        operators(client),
+        _pods(deployment) if deployment else None,
+        known,
+        problems,
+        _gateways(client),
+    )
+
+
+def _pods(deployment: Object) -> tuple[int, int]:
+    return (deployment.get("status") or {}).get("readyReplicas", 0), deployment["spec"].get("replicas", 1)
+
+
+def _gateways(client: Client) -> list[str] | None:
+    try:
+        found = client.list(_GATEWAYS).items
+    except ApiError:
+        return None  # no such API, or not ours to see: KAOS makes no routes for us either way
+    return [f"{one['metadata']['name']} ({one['metadata']['namespace']})" for one in found]
+
+
+def runtimes(
+    client: Client, system_namespace: str = SYSTEM_NAMESPACE
+) -> tuple[list[registry.Runtime], tuple[str, ...]]:
+    """What an MCPServer's `runtime` may name, `custom` last, and what of the registry is broken. Raises NotFound."""
+    labelled = client.list(CONFIGMAPS, system_namespace, labels=f"{REGISTRY_LABEL}=true").items
+    main = client.find(CONFIGMAPS, REGISTRY_CONFIGMAP, system_namespace)
+    configmaps = [one for one in labelled if one["metadata"]["name"] != REGISTRY_CONFIGMAP]
+    found = registry.read([*configmaps, main] if main else configmaps)
+    if found is None:
+        raise NotFound(
+            f"There is no runtime registry in namespace {system_namespace}.",
+            "Install it: kaos system install --no-operator",
+        )
+    return [*found.runtimes.values(), _CUSTOM], found.problems
+
+
+def runtime(client: Client, name: str, system_namespace: str = SYSTEM_NAMESPACE) -> registry.Runtime:
+    """One of them. Raises NotFound with the nearest."""
+    known = {one.name: one for one in runtimes(client, system_namespace)[0]}
+    wanted = ALIASES.get(name, name)
+    if wanted not in known:
+        like = nearest(name, known)
+        hint = f"Did you mean {like}?" if like else f"There are: {', '.join(known)}"
+        raise NotFound(f"There is no runtime {name}.", hint)
+    return known[wanted]

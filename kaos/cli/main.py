@@ -28,7 +28,7 @@ _TREE = {
     "system": ("kaos.cli.system:system", "KAOS itself on a cluster: install, state, runtimes."),
     "operator": ("kaos.cli.operator:operator", "Run the operator."),
     "completion": ("kaos.cli.completion:completion", "Completion of names for your shell."),
-    "version": ("kaos.cli.version:version", "The version of this command and of the cluster."),
+    "version": ("kaos.cli.version:version", "The version of this command."),
 }
 
 root = Group(
@@ -95,7 +95,7 @@ def _told(cause: str, cure: str, code: int) -> int:
     from kaos.cli.output import red
     from kaos.kube import sanitize
 
-    click.echo(f"{red('Error:')} {sanitize.line(cause)}", err=True)
+    click.echo(f"{red('Error:')} {sanitize.text(cause)}", err=True)
     if cure:
         click.echo(sanitize.line(cure), err=True)
     return code

@@ -65,6 +65,11 @@ class Response:
                 return
             yield chunk
 
+    def limit(self, seconds: float) -> None:
+        """How long the next pieces may take."""
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(seconds)
+
     def lines(self) -> Iterator[bytes]:
         rest = b""
         for chunk in self.chunks():
@@ -123,10 +128,16 @@ class Client:
                 return ObjectList(items, page["metadata"]["resourceVersion"])
 
     def table(
-        self, resource: Resource, namespace: str | None = None, name: str | None = None, labels: str | None = None
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        name: str | None = None,
+        labels: str | None = None,
+        include_object: str = "Metadata",
     ) -> Object:
-        """The server's own table: `columnDefinitions` and `rows`, each with `cells` and the object's metadata."""
-        path = requests.with_query(requests.path_of(resource, namespace, name), labelSelector=labels)
+        """The server's own table: `columnDefinitions` and `rows`, each with `cells` and `object` (or None of it)."""
+        query = {"labelSelector": labels, "includeObject": include_object}
+        path = requests.with_query(requests.path_of(resource, namespace, name), **query)
         return self._json("GET", path, headers={"Accept": requests.TABLE})
 
     def create(self, resource: Resource, obj: Object, namespace: str | None = None, dry_run: bool = False) -> Object:

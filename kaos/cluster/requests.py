@@ -27,7 +27,7 @@ def with_query(path: str, **query: Any) -> str:
     given = {
         key: str(value).lower() if isinstance(value, bool) else value
         for key, value in query.items()
-        if value not in (None, "", False)
+        if value is not None and value is not False and value != ""
     }
     return f"{path}?{urlencode(given)}" if given else path
 

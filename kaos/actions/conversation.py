@@ -1,0 +1,134 @@
+"""A conversation with one MCP server through the API server's proxy, in which every failure becomes words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kaos.actions import resources
+from kaos.actions.kinds import MCPSERVER
+from kaos.api.names import DEFAULT_PATH, SERVICE_PORT
+from kaos.cluster import ApiError, Client
+from kaos.cluster.requests import pod_proxy_path, service_proxy_path
+from kaos.errors import Forbidden, KaosError, NoConnection, NotReady
+from kaos.kube.resources import PODS
+from kaos.mcp.blocking import HttpAnswer, McpSession
+from kaos.mcp.wire import MODERN, Head, McpError, RpcError
+
+Object = dict[str, Any]
+CLOSE_TIMEOUT_S = 2.0
+
+
+class Conversation:
+    """A session with one server through the API server's proxy, in which every failure becomes words."""
+
+    def __init__(self, client: Client, name: str, namespace: str, timeout_s: float) -> None:
+        self._client = client
+        self.name = name
+        self.namespace = namespace
+        self._timeout_s = timeout_s
+        self._deadline = time.monotonic() + timeout_s
+        server = resources.get(client, MCPSERVER, name, namespace)
+        status = server.get("status") or {}
+        if not status.get("ready") and not status.get("readyReplicas"):
+            raise self._not_ready(server)
+        version = status.get("protocolVersion")
+        self._path = self._endpoint(status, version)
+        self.session = McpSession(self._send, version)
+
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._deadline = time.monotonic() + CLOSE_TIMEOUT_S
+        try:
+            self.session.close()
+        except KaosError:
+            pass  # the server ends the session by itself in time; the answer is here, or the failure is told
+
+    def run(self, doing: str, verb: Callable[[], Any]) -> Any:
+        """Do one thing with the server. Raises KaosError in words about server and tool."""
+        who = f"MCPServer {self.namespace}/{self.name}"
+        try:
+            return verb()
+        except NotReady as error:
+            if isinstance(error, _ServerGone):
+                raise self._not_ready(resources.get(self._client, MCPSERVER, self.name, self.namespace)) from error
+            raise NotReady(
+                f"{who} did not answer within {self._timeout_s:g} s while {doing}.", "Give it longer: --timeout SECONDS"
+            ) from error
+        except RpcError as error:
+            code = f" (code {error.code})" if error.code is not None else ""
+            raise RpcError(
+                {"code": error.code, "data": error.data, "message": f"{who}: {error.cause}{code}"}
+            ) from error
+        except McpError as error:
+            raise McpError(f"{who}, while {doing}: {error.cause}", error.cure or self._read_log()) from error
+
+    def _read_log(self) -> str:
+        return f"Read its log: kaos mcp logs {self.name} -n {self.namespace}"
+
+    def _not_ready(self, server: Object) -> KaosError:
+        from kaos.actions.waiting import cure, state
+
+        why = state(server) or ": no operator has looked at it yet"
+        return NotReady(
+            f"MCPServer {self.namespace}/{self.name} is not ready{why}.", cure(server, MCPSERVER, self.name)
+        )
+
+    def _endpoint(self, status: Object, version: str | None) -> str:
+        path = status.get("path") or DEFAULT_PATH
+        service = MCPSERVER.child(self.name)
+        # A session lives in one pod, and nothing leads the proxy's next request to the same one.
+        if version != MODERN and (status.get("replicas") or 1) > 1:
+            for pod in self._client.list(PODS, self.namespace, labels=MCPSERVER.selector(self.name)).items:
+                if port := _serving_port(pod):
+                    return pod_proxy_path(self.namespace, pod["metadata"]["name"], port, path)
+        return service_proxy_path(self.namespace, service, SERVICE_PORT, path)
+
+    def _send(self, method: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise NotReady("The time is up.", "")
+        response = self._client.request(method, self._path, body, headers, timeout_s=left_s, check=False)
+        head = Head(response.status, response.headers)
+        if head.status < 400:
+            return HttpAnswer(head, self._chunks(response), response.close)
+        content = response.read()
+        response.close()
+        if b'"kind":"Status"' in content.replace(b" ", b"")[:400]:
+            raise self._refusal(ApiError.of(head.status, content))
+        return HttpAnswer(head, iter([content]), lambda: None)
+
+    def _chunks(self, response: Any) -> Iterator[bytes]:
+        try:
+            for chunk in response.chunks():
+                yield chunk
+                left_s = self._deadline - time.monotonic()
+                if left_s <= 0:
+                    raise NotReady("The time is up.", "")
+                response.limit(left_s)
+        except NoConnection as error:
+            raise McpError("it ended the connection before its answer was complete", self._read_log()) from error
+
+    def _refusal(self, refused: ApiError) -> KaosError:
+        """The API server's own answer in place of the server's."""
+        if refused.code == 403:
+            return Forbidden(f"No right to call it: {refused.message}", "Ask for: create on services/proxy")
+        if refused.code in (404, 500, 502, 503, 504):
+            return _ServerGone(refused.message, "")
+        return refused
+
+
+class _ServerGone(NotReady):
+    """The proxy finds nobody behind the Service."""
+
+
+def _serving_port(pod: Object) -> int | None:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    if not ready or pod["metadata"].get("deletionTimestamp"):
+        return None
+    container = next((one for one in pod["spec"]["containers"] if one["name"] == MCPSERVER.container), {})
+    return next((port["containerPort"] for port in container.get("ports") or ()), None)

@@ -1,0 +1,158 @@
+"""What a person does with MCP servers alone: write their manifest, see their tools, call one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from kaos.actions import arguments as tool_arguments
+from kaos.actions.conversation import Conversation
+from kaos.actions.kinds import MCPSERVER
+from kaos.api.names import API_VERSION, CUSTOM
+from kaos.cluster import Client
+from kaos.errors import KaosError, UsageError
+from kaos.kube.names import nearest
+from kaos.mcp.wire import RpcError
+
+Object = dict[str, Any]
+Progress = Callable[[float, float | None, str], None]
+
+
+@dataclass(frozen=True)
+class ServerFlags:
+    """An MCPServer in the words of the command line."""
+
+    runtime: str | None = None
+    image: str | None = None
+    params: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, str, str], ...] = ()  # variable, Secret, key
+    service_account: str | None = None
+    transport: str | None = None
+    port: int | None = None
+    path: str | None = None
+
+
+def manifest(name: str, flags: ServerFlags) -> Object:
+    """The MCPServer that the flags describe. Raises UsageError."""
+    runtime = flags.runtime or CUSTOM
+    if runtime == CUSTOM and not flags.image:
+        raise UsageError(
+            "An MCPServer needs an image, or a runtime that has one.", "Add --image IMAGE, or --runtime NAME: rawpython"
+        )
+    variables: list[Object] = [{"name": key, "value": value} for key, value in flags.env]
+    variables += [
+        {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+        for variable, secret, key in flags.secrets
+    ]
+    container = {key: value for key, value in (("image", flags.image), ("env", variables)) if value}
+    spec = {
+        "runtime": runtime,
+        "params": flags.params,
+        "transport": flags.transport,
+        "port": flags.port,
+        "path": flags.path,
+        "serviceAccountName": flags.service_account,
+        "container": container or None,
+    }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": MCPSERVER.title,
+        "metadata": {"name": name},
+        "spec": {key: value for key, value in spec.items() if value is not None},
+    }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a tool answered: the protocol's CallToolResult, and its parts as people want them."""
+
+    result: Object
+
+    @property
+    def is_error(self) -> bool:
+        return bool(self.result.get("isError"))
+
+    @property
+    def structured(self) -> Any:
+        """The structured content, or None."""
+        return self.result.get("structuredContent")
+
+    @property
+    def text(self) -> str:
+        """The content as text; what is no text is named."""
+        return "\n".join(_text(block) for block in self.result.get("content") or () if isinstance(block, dict))
+
+
+def _text(block: Object) -> str:
+    kind = block.get("type")
+    if kind == "text":
+        return str(block.get("text", ""))
+    if kind == "resource_link":
+        return str(block.get("uri", ""))
+    if kind == "resource":
+        inside = block.get("resource") or {}
+        return str(inside.get("text") or inside.get("uri") or "")
+    size = len(str(block.get("data") or "")) * 3 // 4
+    return f"[{kind} {block.get('mimeType', '')}, {size} bytes]"
+
+
+def tools(client: Client, name: str, namespace: str, timeout_s: float) -> list[Object]:
+    """The tools as the server itself lists them."""
+    with Conversation(client, name, namespace, timeout_s) as talk:
+        return talk.run("listing its tools", talk.session.list_tools)
+
+
+def invoke(
+    client: Client,
+    name: str,
+    namespace: str,
+    tool: str,
+    given: Object | Iterable[str],
+    timeout_s: float,
+    on_progress: Progress | None = None,
+) -> Answer:
+    """Call a tool with arguments, or with words that the tool's schema makes arguments of.
+
+    Words need the schema first. A ready object is sent at once; the schema only explains why it was refused.
+    """
+    with Conversation(client, name, namespace, timeout_s) as talk:
+        if isinstance(given, dict):
+            return _called(talk, tool, given, on_progress, checked=False)
+        found = _tool(talk.run("listing its tools", talk.session.list_tools), tool, name)
+        arguments = tool_arguments.typed(given, found.get("inputSchema") or {})
+        tool_arguments.check(arguments, found)
+        return _called(talk, tool, arguments, on_progress, checked=True)
+
+
+def _called(talk: Conversation, tool: str, arguments: Object, on_progress: Progress | None, checked: bool) -> Answer:
+    try:
+        result = talk.run(f"running tool {tool}", lambda: talk.session.call_tool(tool, arguments, on_progress))
+    except RpcError:
+        if not checked:
+            _explain(talk, tool, arguments)
+        raise
+    if result.get("isError") and not checked:
+        _explain(talk, tool, arguments)
+    return Answer({"isError": False} | result)
+
+
+def _explain(talk: Conversation, tool: str, arguments: Object) -> None:
+    """Raises UsageError when a call failed for the sake of the tool's name or arguments."""
+    try:
+        found = talk.session.list_tools()
+    except KaosError:
+        return  # the failure of the call itself is told
+    tool_arguments.check(arguments, _tool(found, tool, talk.name))
+
+
+def _tool(tools: list[Object], wanted: str, server: str) -> Object:
+    """Raises UsageError that suggests the nearest."""
+    for tool in tools:
+        if tool.get("name") == wanted:
+            return tool
+    names = [str(tool.get("name")) for tool in tools]
+    like = nearest(wanted, names)
+    hint = f"Did you mean {like}?" if like else f"It has: {', '.join(names[:20]) or 'none'}"
+    raise UsageError(f"MCPServer {server} has no tool {wanted}.", hint)

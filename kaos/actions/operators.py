@@ -1,0 +1,48 @@
+"""Who runs the operator, as told by the Leases in the system namespace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kaos.api.names import OPERATOR_LEASE, SYSTEM_NAMESPACE
+from kaos.cluster import ApiError, Client
+from kaos.kube import times
+from kaos.kube.resources import LEASES
+
+Object = dict[str, Any]
+# Clocks differ: a Lease counts as held for twice the time that its holder promises.
+_PATIENCE = 2
+_DURATION_S = 15
+
+
+@dataclass(frozen=True)
+class OperatorState:
+    """One Lease: its holder, and whether the holder still renews it."""
+
+    lease: str
+    holder: str
+    fresh: bool
+    renewed: str  # a time
+
+
+def operators(client: Client) -> list[OperatorState] | None:
+    """Those that hold or held the lead; None when we may not know."""
+    try:
+        leases = client.list(LEASES, SYSTEM_NAMESPACE).items
+    except ApiError as refused:
+        if refused.code == 403:
+            return None
+        raise
+    return [_state(lease) for lease in leases if lease["metadata"]["name"].startswith(OPERATOR_LEASE)]
+
+
+def _state(lease: Object, at: datetime | None = None) -> OperatorState:
+    spec = lease.get("spec") or {}
+    holder, renewed = spec.get("holderIdentity") or "", spec.get("renewTime") or ""
+    fresh = False
+    if holder and renewed:
+        age_s = ((at or datetime.now(UTC)) - times.parse(renewed)).total_seconds()
+        fresh = age_s <= _PATIENCE * (spec.get("leaseDurationSeconds") or _DURATION_S)
+    return OperatorState(lease["metadata"]["name"], holder, fresh, renewed)

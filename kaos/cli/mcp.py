@@ -1,0 +1,22 @@
+"""`kaos mcp ...`: MCP servers."""
+
+from __future__ import annotations
+
+from kaos.actions.kinds import MCPSERVER
+from kaos.cli.commands import group
+from kaos.cli.verbs import add_verbs
+
+
+@group(
+    "Deploy, inspect and call MCP servers.",
+    lazy={
+        "deploy": ("kaos.cli.mcp_deploy:deploy", "Create or change MCP servers, from flags or a file."),
+        "invoke": ("kaos.cli.mcp_invoke:invoke", "Call a tool."),
+        "tools": ("kaos.cli.mcp_invoke:tools", "List the tools of a server with their arguments."),
+    },
+)
+def mcp() -> None:
+    pass
+
+
+add_verbs(mcp, MCPSERVER)

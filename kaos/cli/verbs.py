@@ -1,0 +1,222 @@
+"""The verbs that every kind has: list, get, describe, edit, restart, scale, suspend, resume, logs, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from kaos.actions.kinds import Kind
+from kaos.cli import completion, options
+from kaos.cli.commands import Group, Settings
+from kaos.cli.output import as_json, as_yaml, result, say, table
+
+MANY = 3
+_LIST_FORMATS = ("table", "wide", "json", "yaml", "name")
+
+
+def add_verbs(group: Group, kind: Kind) -> None:
+    """Give a command group the verbs of its kind."""
+    for make in (_list, _get, _describe, _edit, _restart, _scale, _suspend, _resume, _logs, _delete):
+        group.add_command(make(group, kind))
+
+
+def name_argument(kind: Kind) -> Callable[[Any], Any]:
+    return click.argument("name", shell_complete=completion.names_of(kind.resource))
+
+
+def _list(group: Group, kind: Kind) -> click.Command:
+    @group.command("list", help=f"List {kind.title}s.")
+    @options.namespace
+    @options.all_namespaces
+    @options.output(*_LIST_FORMATS, default="table")
+    @click.pass_obj
+    def run(settings: Settings, namespace: str | None, all_namespaces: bool, output: str) -> None:
+        from kaos.actions import resources
+
+        client = settings.client(namespace)
+        place = None if all_namespaces else client.namespace
+        if output in ("json", "yaml"):
+            items = resources.listed(client, kind, place)
+            show = as_json if output == "json" else as_yaml
+            show({"apiVersion": "v1", "kind": "List", "items": items})
+            return
+        found = resources.table(client, kind, place, wide=output == "wide")
+        if output == "name":
+            result("".join(f"{kind.resource.plural[:-1]}.{kind.resource.group}/{name}\n" for name in found.names), "")
+        elif found.rows:
+            columns = [column.upper() for column in found.columns]
+            if all_namespaces:
+                rows = ([where, *row] for where, row in zip(found.namespaces, found.rows, strict=True))
+                table(["NAMESPACE", *columns], rows)
+            else:
+                table(columns, found.rows)
+        else:
+            where = f"namespace {place}" if place else "any namespace"
+            say(f"No {kind.title}s in {where} (context {client.connection.context}).")
+            say(f"Make one: kaos {kind.command} deploy --help")
+
+    return run
+
+
+def _get(group: Group, kind: Kind) -> click.Command:
+    @group.command("get", help=f"Print one {kind.title}.")
+    @name_argument(kind)
+    @options.namespace
+    @options.output("yaml", "json", "name", default="yaml")
+    @click.pass_obj
+    def run(settings: Settings, name: str, namespace: str | None, output: str) -> None:
+        from kaos.actions import resources
+
+        client = settings.client(namespace)
+        obj = resources.get(client, kind, name, client.namespace)
+        if output == "name":
+            result(f"{kind.resource.plural[:-1]}.{kind.resource.group}/{name}")
+        else:
+            (as_json if output == "json" else as_yaml)(obj)
+
+    return run
+
+
+def _describe(group: Group, kind: Kind) -> click.Command:
+    @group.command("describe", help=f"Tell all about one {kind.title}: conditions, tools, pods, events.")
+    @name_argument(kind)
+    @options.namespace
+    @click.pass_obj
+    def run(settings: Settings, name: str, namespace: str | None) -> None:
+        from kaos.actions.describe import describe
+        from kaos.cli.describe import report
+
+        client = settings.client(namespace)
+        result(report(describe(client, kind, name, client.namespace), kind), end="")
+
+    return run
+
+
+def _edit(group: Group, kind: Kind) -> click.Command:
+    @group.command("edit", help=f"Change one {kind.title} in your editor.")
+    @name_argument(kind)
+    @options.namespace
+    @click.pass_obj
+    def run(settings: Settings, name: str, namespace: str | None) -> None:
+        from kaos.actions import resources
+        from kaos.cli.editor import Editor
+
+        client = settings.client(namespace)
+        options.announce(client, client.namespace)
+        with Editor() as editor:
+            changed = resources.edit(client, kind, name, client.namespace, editor.change)
+        say(f"✓ {kind.title} {'configured' if changed else 'unchanged'}")
+
+    return run
+
+
+def _restart(group: Group, kind: Kind) -> click.Command:
+    @group.command("restart", help="Replace the pods, one after the other.")
+    @name_argument(kind)
+    @options.namespace
+    @click.pass_obj
+    def run(settings: Settings, name: str, namespace: str | None) -> None:
+        from kaos.actions import resources
+
+        client = settings.client(namespace)
+        options.announce(client, client.namespace)
+        resources.restart(client, kind, name, client.namespace)
+        say(f"✓ {kind.title} {client.namespace}/{name}: its pods are being replaced")
+
+    return run
+
+
+def _scale(group: Group, kind: Kind) -> click.Command:
+    @group.command("scale", help="Change the number of pods.")
+    @name_argument(kind)
+    @options.namespace
+    @click.option("--replicas", type=click.IntRange(min=0), required=True, help="How many pods.")
+    @click.pass_obj
+    def run(settings: Settings, name: str, namespace: str | None, replicas: int) -> None:
+        from kaos.actions import resources
+
+        client = settings.client(namespace)
+        options.announce(client, client.namespace)
+        resources.scale(client, kind, name, client.namespace, replicas)
+        say(f"✓ {kind.title} {client.namespace}/{name} scaled to {replicas}")
+
+    return run
+
+
+def _suspend(group: Group, kind: Kind) -> click.Command:
+    @group.command("suspend", help="Stop all pods until resume.")
+    @name_argument(kind)
+    @options.namespace
+    @click.pass_obj
+    def run(settings: Settings, name: str, namespace: str | None) -> None:
+        from kaos.actions import resources
+
+        client = settings.client(namespace)
+        options.announce(client, client.namespace)
+        resources.suspend(client, kind, name, client.namespace)
+        say(f"✓ {kind.title} {client.namespace}/{name} suspended; go on with: kaos {kind.command} resume {name}")
+
+    return run
+
+
+def _resume(group: Group, kind: Kind) -> click.Command:
+    @group.command("resume", help="Start the pods again after suspend.")
+    @name_argument(kind)
+    @options.namespace
+    @click.pass_obj
+    def run(settings: Settings, name: str, namespace: str | None) -> None:
+        from kaos.actions import resources
+
+        client = settings.client(namespace)
+        options.announce(client, client.namespace)
+        resources.resume(client, kind, name, client.namespace)
+        say(f"✓ {kind.title} {client.namespace}/{name} resumed")
+
+    return run
+
+
+def _logs(group: Group, kind: Kind) -> click.Command:
+    @group.command("logs", help="What the pods said.")
+    @name_argument(kind)
+    @options.namespace
+    @click.option("-f", "--follow", is_flag=True, help="Keep printing what comes, from pods to come as well.")
+    @click.option("--previous", is_flag=True, help="Of the containers before their last restart.")
+    @click.option("--tail", type=click.IntRange(min=0), help="Only the last N lines of each pod.")
+    @click.option("--since", type=options.Duration(), metavar="DURATION", help="Only the last 30s, 5m, 1h30m.")
+    @click.option("--timestamps", is_flag=True, help="With the time of each line.")
+    @click.option("-c", "--container", default=kind.container, show_default=True, help="Container of the pods.")
+    @click.pass_obj
+    def run(settings: Settings, name: str, namespace: str | None, follow: bool, **wanted: Any) -> None:
+        from kaos.cli.logs import follow_logs, print_logs
+
+        if follow and wanted["previous"]:
+            raise click.UsageError("--follow and --previous do not go together.")
+        wanted["since_s"] = wanted.pop("since")
+        client = settings.client(namespace)
+        (follow_logs if follow else print_logs)(client, kind, name, wanted)
+
+    return run
+
+
+def _delete(group: Group, kind: Kind) -> click.Command:
+    @group.command("delete", help=f"Delete {kind.title}s with all that belongs to them.")
+    @click.argument("names", nargs=-1, required=True, metavar="NAME...",
+                    shell_complete=completion.names_of(kind.resource))  # fmt: skip
+    @options.namespace
+    @options.yes
+    @click.pass_obj
+    def run(settings: Settings, names: tuple[str, ...], namespace: str | None, yes: bool) -> None:
+        from kaos.actions import resources
+        from kaos.cli.prompt import confirm
+
+        client = settings.client(namespace)
+        options.announce(client, client.namespace)
+        what = ", ".join(names) if len(names) <= MANY else f"{len(names)} of them"
+        confirm(f"Delete {kind.title} {what} in namespace {client.namespace}?", yes, needed=False)
+        for name in names:
+            resources.delete(client, kind, name, client.namespace)
+            say(f"✓ {kind.title} {client.namespace}/{name} deleted")
+
+    return run
