@@ -7,6 +7,7 @@ stream when something comes before the result: progress, log messages, or a sign
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import socket
 
 import uvicorn
@@ -27,6 +28,7 @@ from kaos_rawpython.tools import tools_of
 
 PATH = "/mcp"
 DRAIN_S = 20  # for calls in flight after SIGTERM; a pod has 30 s in all
+STALLED_S = 30  # without a turn for the event loop
 
 
 def server_of(program: Program, host: str) -> Server:
@@ -70,6 +72,21 @@ class Server(uvicorn.Server):
         super().__init__(uvicorn.Config(app, lifespan="on", timeout_graceful_shutdown=DRAIN_S + 3, **quiet))
         self._calls = calls
 
+    async def main_loop(self) -> None:
+        self._watch = asyncio.create_task(_end_when_stalled())
+        await super().main_loop()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         asyncio.get_running_loop().call_later(DRAIN_S, self._calls.give_up)
         await super().shutdown(sockets)
+
+
+async def _end_when_stalled() -> None:
+    """End the process, its log showing where it was, when no Python runs any more but in one place.
+
+    C code that keeps the interpreter's lock (a runaway regular expression) stops every thread; neither a probe nor
+    SIGTERM would be answered. The timer of faulthandler runs without that lock.
+    """
+    while True:
+        faulthandler.dump_traceback_later(STALLED_S, exit=True)
+        await asyncio.sleep(STALLED_S / 4)

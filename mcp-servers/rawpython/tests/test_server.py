@@ -176,13 +176,14 @@ def test_a_caller_that_hangs_up_ends_the_call(started, version):
     server = started(
         "import asyncio, time\n"
         "def spin() -> None:\n"
-        "    print('begun')\n"
         "    try:\n"
+        "        print('begun')\n"
         "        while True: time.monotonic()\n"
         "    finally: print('spin has ended')\n"
         "async def wait() -> None:\n"
-        "    print('waiting')\n"
-        "    try: await asyncio.sleep(600)\n"
+        "    try:\n"
+        "        print('waiting')\n"
+        "        await asyncio.sleep(600)\n"
         "    finally: print('wait has ended')\n"
     )
     for tool, begun in (("spin", "begun"), ("wait", "waiting")):
@@ -202,16 +203,9 @@ def test_metrics_count_calls_errors_and_latency_of_each_tool(started):
     answer = server.http("GET", "/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     numbers = dict(line.rsplit(" ", 1) for line in answer.body.decode().splitlines() if not line.startswith("#"))
-    assert [numbers[f'kaos_mcp_tool_calls_total{{tool="{tool}"}}'] for tool in ("fine", "bad", "idle")] == [
-        "4.0",
-        "2.0",
-        "0.0",
-    ]
-    assert [numbers[f'kaos_mcp_tool_errors_total{{tool="{tool}"}}'] for tool in ("fine", "bad", "idle")] == [
-        "2.0",
-        "2.0",
-        "0.0",
-    ]
+    for tool, called, failed in (("fine", 4, 2), ("bad", 2, 2), ("idle", 0, 0)):
+        assert float(numbers[f'kaos_mcp_tool_calls_total{{tool="{tool}"}}']) == called
+        assert float(numbers[f'kaos_mcp_tool_errors_total{{tool="{tool}"}}']) == failed
     assert numbers['kaos_mcp_tool_duration_seconds_count{tool="fine"}'] == "4.0"
     assert numbers['kaos_mcp_tool_duration_seconds_bucket{le="+Inf",tool="bad"}'] == "2.0"
     assert "no_such_tool" not in answer.body.decode()
