@@ -323,6 +323,8 @@ class PodWorker:
             "HOME": str(self.directory / "home"),
             "TMPDIR": str(self.directory / "tmp"),
             "HOSTNAME": self.name,
+            "HOST": "127.0.0.1",  # a pod is not open to the machine's network
+            "TERMINATION_LOG": str(message_file),
         }
         argv = [rewrite(environment.expand(word, values)) for word in command]
         cwd = self._cwd(spec, mounts)
