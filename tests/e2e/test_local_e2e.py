@@ -23,7 +23,7 @@ def own(tmp_path):
     """A machine with no cluster yet, and a home of its own."""
     home = tmp_path / "home"
     home.mkdir()
-    env = clean_env(home) | {"KAOS_LOCAL_DIR": str(home / "local"), "KUBECONFIG": str(home / "none")}
+    env = clean_env(home) | {"KAOS_LOCAL_DIR": str(home / "local")}
     here = Place("local", env, home / "local/kubeconfig")
     yield here
     here.run("local", "reset", "--yes").ok()

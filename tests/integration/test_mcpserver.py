@@ -31,8 +31,10 @@ def test_a_ready_server_says_what_it_is_and_lists_its_tools(place, calculator, n
     assert status["protocolVersion"]
     assert status["endpoint"] == f"http://mcpserver-calculator.{namespace}.svc.cluster.local:8000"
     assert status["path"] == "/mcp"
-    assert {condition["type"]: condition["status"] for condition in status["conditions"]} >= {
+    assert {condition["type"]: condition["status"] for condition in status["conditions"]} == {
         "Accepted": "True",
+        "DependenciesReady": "True",
+        "Progressing": "False",
         "Ready": "True",
     }
 
