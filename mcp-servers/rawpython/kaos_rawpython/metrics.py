@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -23,6 +23,7 @@ class Metrics(Middleware):
     def __init__(self, tools: Iterable[str]) -> None:
         self._tools = dict.fromkeys(tools)
         self._registry = CollectorRegistry()
+        disable_created_metrics()  # a second series beside each, for the time it began
         on = {"labelnames": ["tool"], "registry": self._registry}
         self._calls = Counter("kaos_mcp_tool_calls_total", "Tool calls begun.", **on)
         self._errors = Counter("kaos_mcp_tool_errors_total", "Tool calls that ended in an error.", **on)
