@@ -8,7 +8,7 @@ from typing import Any
 
 from kaos.actions import resources
 from kaos.actions.kinds import MCPSERVER
-from kaos.api.names import DEFAULT_PATH, SERVICE_PORT
+from kaos.api.names import DEFAULT_PATH, SERVICE_PORT, Phase
 from kaos.cluster import ApiError, Client
 from kaos.cluster.requests import pod_proxy_path, service_proxy_path
 from kaos.errors import Forbidden, KaosError, NoConnection, NotReady
@@ -18,6 +18,7 @@ from kaos.mcp.wire import MODERN, Head, McpError, RpcError
 
 Object = dict[str, Any]
 CLOSE_TIMEOUT_S = 2.0
+_SERVING = (Phase.READY, Phase.DEGRADED)
 
 
 class Conversation:
@@ -31,7 +32,8 @@ class Conversation:
         self._deadline = time.monotonic() + timeout_s
         server = resources.get(client, MCPSERVER, name, namespace)
         status = server.get("status") or {}
-        if not status.get("ready") and not status.get("readyReplicas"):
+        # What is still starting may have come up a moment ago: the call tells.
+        if status.get("phase") not in (None, *_SERVING, Phase.PENDING) and not status.get("readyReplicas"):
             raise self._not_ready(server)
         version = status.get("protocolVersion")
         self._path = self._endpoint(status, version)
@@ -52,17 +54,15 @@ class Conversation:
         who = f"MCPServer {self.namespace}/{self.name}"
         try:
             return verb()
+        except _ServerGone as error:
+            raise self._not_ready(resources.get(self._client, MCPSERVER, self.name, self.namespace)) from error
         except NotReady as error:
-            if isinstance(error, _ServerGone):
-                raise self._not_ready(resources.get(self._client, MCPSERVER, self.name, self.namespace)) from error
             raise NotReady(
                 f"{who} did not answer within {self._timeout_s:g} s while {doing}.", "Give it longer: --timeout SECONDS"
             ) from error
         except RpcError as error:
-            code = f" (code {error.code})" if error.code is not None else ""
-            raise RpcError(
-                {"code": error.code, "data": error.data, "message": f"{who}: {error.cause}{code}"}
-            ) from error
+            error.cause = f"{who}: {error.cause}" + (f" (code {error.code})" if error.code is not None else "")
+            raise
         except McpError as error:
             raise McpError(f"{who}, while {doing}: {error.cause}", error.cure or self._read_log()) from error
 
@@ -72,10 +72,11 @@ class Conversation:
     def _not_ready(self, server: Object) -> KaosError:
         from kaos.actions.waiting import cure, state
 
+        who = f"MCPServer {self.namespace}/{self.name}"
+        if (server.get("status") or {}).get("ready"):
+            return NotReady(f"{who} does not answer, though it was ready a moment ago.", "Try again in a moment.")
         why = state(server) or ": no operator has looked at it yet"
-        return NotReady(
-            f"MCPServer {self.namespace}/{self.name} is not ready{why}.", cure(server, MCPSERVER, self.name)
-        )
+        return NotReady(f"{who} is not ready{why}.", cure(server, MCPSERVER, self.name))
 
     def _endpoint(self, status: Object, version: str | None) -> str:
         path = status.get("path") or DEFAULT_PATH

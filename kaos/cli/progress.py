@@ -1,4 +1,4 @@
-"""Waiting, for a person who looks on: a line that turns and says why. Without a terminal nothing is shown."""
+"""Waiting, for a person who looks on: a line that turns and says why. Without a terminal each trouble is told once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from kaos.actions import waiting
 from kaos.actions.kinds import Kind
+from kaos.api.names import Reason
 from kaos.cli.output import colourful, say
 from kaos.cluster import Client
 from kaos.kube import sanitize
@@ -19,7 +20,10 @@ Object = dict[str, Any]
 def until_ready(client: Client, kind: Kind, name: str, namespace: str, timeout_s: float) -> None:
     """Wait and say that it is ready. Raises KaosError when it is not."""
     with _spinner(f"Waiting for {kind.title} {namespace}/{name}") as tell:
-        obj = waiting.until_ready(client, kind, name, namespace, timeout_s, lambda obj: tell(waiting.state(obj)))
+        obj = waiting.until_ready(
+            client, kind, name, namespace, timeout_s,
+            lambda obj: tell(waiting.state(obj) if waiting.is_answered(obj) else ""),
+        )  # fmt: skip
     status = obj.get("status") or {}
     if not status.get("ready"):
         say(f"✓ {kind.title} {str(status.get('phase')).lower()}")
@@ -32,10 +36,23 @@ def until_ready(client: Client, kind: Kind, name: str, namespace: str, timeout_s
 @contextlib.contextmanager
 def _spinner(what: str) -> Iterator[Callable[[str], None]]:
     if not colourful(sys.stderr):
-        yield lambda state: None
+        yield _Lines()
         return
     from rich.console import Console
     from rich.text import Text
 
     with Console(stderr=True).status(Text(what)) as status:
         yield lambda state: status.update(Text(what + sanitize.line(state)))
+
+
+class _Lines:
+    """What is told where no line can turn: each reason that a person should know of, when it comes up."""
+
+    def __init__(self) -> None:
+        self._told = {"", *map(str, (Reason.ROLLOUT_IN_PROGRESS, Reason.READY, Reason.SUSPENDED))}
+
+    def __call__(self, state: str) -> None:
+        reason = state.removeprefix(": ").partition(",")[0]
+        if reason not in self._told:
+            self._told.add(reason)
+            say(f"  not ready{state}")

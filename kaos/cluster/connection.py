@@ -163,7 +163,10 @@ def resolve(
     if wanted or any(path.exists() for path in files):
         return _from_files(files, wanted, namespace)
     if environ.get("KUBECONFIG"):
-        raise NoConnection(f"KUBECONFIG names no file that exists: {environ['KUBECONFIG']}", "Correct it, or unset it.")
+        raise NoConnection(
+            f"KUBECONFIG names no file that exists: {environ['KUBECONFIG']}",
+            "Correct it, or start a cluster of your own: kaos local up",
+        )
     if environ.get("KUBERNETES_SERVICE_HOST") and (_SERVICE_ACCOUNT / "token").exists():
         return _in_cluster(namespace, environ)
     if (local_directory(environ) / "kubeconfig").exists():

@@ -10,8 +10,8 @@ import stat
 
 import psutil
 import pytest
-from kaos.api.names import MCPSERVERS
 
+from kaos.api.names import MCPSERVERS
 from tests.conftest import Place, clean_env
 from tests.stories import is_ready, mcpserver
 

@@ -9,6 +9,7 @@ import signal
 import pytest
 import yaml
 
+from kaos.kube.resources import DEPLOYMENTS, PODS
 from tests.stories import CALCULATOR, mcpserver
 
 
@@ -159,8 +160,6 @@ def test_every_write_names_context_and_namespace(kaos, namespace):
 
 
 def test_scale_changes_the_number_of_pods(place, kaos, calculator, namespace):
-    from kaos.kube.resources import DEPLOYMENTS
-
     kaos("mcp", "scale", calculator, "-n", namespace, "--replicas", "2").ok()
     place.until(
         DEPLOYMENTS, "mcpserver-calculator", namespace, lambda obj: obj.get("status", {}).get("readyReplicas") == 2, 60
@@ -170,18 +169,18 @@ def test_scale_changes_the_number_of_pods(place, kaos, calculator, namespace):
 def test_restart_replaces_the_pods_and_the_operator_lets_it_be(place, kaos, calculator, namespace):
     from kubernetes import client
 
-    from kaos.kube.resources import DEPLOYMENTS
-
     core = client.CoreV1Api(place.kubernetes())
-    before = {pod.metadata.uid for pod in core.list_namespaced_pod(namespace).items}
+    before = [pod.metadata.name for pod in core.list_namespaced_pod(namespace).items]
     kaos("mcp", "restart", calculator, "-n", namespace).ok()
+    for pod in before:
+        place.until(PODS, pod, namespace, lambda obj: obj is None, 60)
 
-    def replaced(obj):
+    def serves(obj):
         status = obj.get("status", {})
-        now = {pod.metadata.uid for pod in core.list_namespaced_pod(namespace).items}
-        return status.get("readyReplicas") == 1 and status.get("updatedReplicas") == 1 and not before & now
+        return status.get("replicas") == status.get("readyReplicas") == status.get("updatedReplicas") == 1
 
-    place.until(DEPLOYMENTS, "mcpserver-calculator", namespace, replaced, 60)
+    place.until(DEPLOYMENTS, "mcpserver-calculator", namespace, serves, 60)
+    assert before != [pod.metadata.name for pod in core.list_namespaced_pod(namespace).items]
 
 
 # Bad input: one line of cause and cure on stderr, the documented exit code, no traceback.
@@ -252,7 +251,6 @@ def test_a_server_that_is_not_ready_says_why(kaos, namespace):
 )
 def test_params_that_are_no_tools_say_where_and_why(place, kaos, namespace, code, words):
     from kaos.api.names import MCPSERVERS
-
     from tests.stories import message, reason
 
     kaos("mcp", "deploy", "-n", namespace, "-f", "-", stdin=mcpserver("broken", code)).ok()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from kaos.api.names import MCPSERVERS
 
+from kaos.api.names import MCPSERVERS
 from kaos.kube.resources import DEPLOYMENTS, SERVICES
 from tests.stories import CALCULATOR, is_ready, mcpserver, message, reason
 
@@ -87,7 +87,14 @@ def test_drift_is_repaired(place, calculator, namespace, damage):
         container = obj["spec"]["template"]["spec"]["containers"][0]
         return obj["spec"]["replicas"] == 1 and container["image"] == before.spec.template.spec.containers[0].image
 
+    def serving(obj):
+        status = obj.get("status", {})
+        return (
+            status.get("observedGeneration") == obj["metadata"]["generation"] and status.get("availableReplicas") == 1
+        )
+
     place.until(SERVICES if damage == "service deleted" else DEPLOYMENTS, name, namespace, repaired, timeout_s=10)
+    place.until(DEPLOYMENTS, name, namespace, serving, READY_S)
     place.until(MCPSERVERS, calculator, namespace, is_ready, READY_S)
     called = place.run("mcp", "invoke", calculator, "-n", namespace, "--tool", "add", "--args", '{"a": 2, "b": 3}')
     assert json.loads(called.ok().stdout) == {"result": 5}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from kaos.api.names import MCPSERVERS
 
+from kaos.api.names import MCPSERVERS
 from kaos.kube.resources import CONFIGMAPS
 from tests.stories import is_ready, mcpserver, message, reason
 
