@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.kaos-installed
 
-.PHONY: help setup demo test test-full test-cluster check lint crds clean
+.PHONY: help setup demo test test-full test-cluster check lint crds reference screenshots clean
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -27,7 +27,7 @@ test-full: setup ## what is slow or needs other packages
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'full and not cluster'
 
 test-cluster: setup ## the same stories on the cluster that KUBECONFIG names
-	@$(BIN)/python -m pytest -q --place cluster tests/integration tests/e2e
+	@$(BIN)/python -m pytest -q --place cluster tests/integration tests/e2e tests/parity
 
 check: setup lint ## under a minute: lint and unit tests
 	@$(BIN)/python -m pytest -q -n 2 tests/unit
@@ -39,6 +39,12 @@ lint: setup ## style and the arrows between rooms
 
 crds: setup ## write chart/crds/*.yaml from the models
 	@$(BIN)/python -m kaos.api.crds chart/crds
+
+reference: setup ## write docs/reference from the program
+	@$(BIN)/python tools/reference.py docs/reference
+
+screenshots: setup ## draw screenshots/*.svg from the real program
+	@$(BIN)/python tools/screenshot.py screenshots/demo.svg "make demo" $(BIN)/python -m kaos.cli.demo
 
 clean: ## remove the environment
 	rm -rf $(VENV) .pytest_cache .ruff_cache

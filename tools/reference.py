@@ -14,6 +14,7 @@ from kaos.api.crds import KINDS, crd
 from kaos.api.names import REASONS
 
 Object = dict[str, Any]
+WIDTH = 100
 HEAD = "<!-- Written by `make reference` from the program; do not edit. -->\n\n"
 
 
@@ -32,7 +33,7 @@ def _resource(definition: Object) -> Iterator[str]:
     names, version = definition["spec"]["names"], definition["spec"]["versions"][0]
     schema = version["schema"]["openAPIV3Schema"]
     yield f"# {names['kind']}\n"
-    yield f"{schema['description']} `{definition['spec']['group']}/{version['name']}`, namespaced; for kubectl also "
+    yield f"{schema['description']} `{definition['spec']['group']}/{version['name']}`, namespaced; for kubectl also"
     yield f"{', '.join(f'`{name}`' for name in names['shortNames'])}, and `kaos` for all kinds.\n"
     for part in ("spec", "status"):
         yield f"## {part}\n"
@@ -92,12 +93,12 @@ def _reasons() -> Iterator[str]:
 def _commands() -> Iterator[str]:
     import click
 
-    from kaos.cli.main import cli
+    from kaos.cli.main import root
 
     yield "# Commands\n"
     yield "`kaos COMMAND --help` prints the same.\n"
-    context = click.Context(cli, info_name="kaos")
-    yield from _command(cli, context)
+    context = click.Context(root, info_name="kaos", terminal_width=WIDTH)
+    yield from _command(root, context)
 
 
 def _command(command: Any, context: Any) -> Iterator[str]:
@@ -113,7 +114,7 @@ def _command(command: Any, context: Any) -> Iterator[str]:
         found = command.get_command(context, name)
         if found is None or found.hidden:
             continue
-        yield from _command(found, click.Context(found, info_name=name, parent=context, max_content_width=100))
+        yield from _command(found, click.Context(found, info_name=name, parent=context, terminal_width=WIDTH))
 
 
 def _cell(text: str) -> str:

@@ -76,7 +76,7 @@ def next_steps() -> list[tuple[str, str]]:
         ("kaos mcp describe calculator", "conditions, pods and events in words"),
         ("kaos mcp logs calculator -f", "what the server says"),
         ("kaos local kubeconfig > local.yaml", "the same cluster for kubectl"),
-        ("kaos local down", "stop it; everything comes back with: kaos local up"),
+        ("kaos local down", "stop it; kaos local up brings it all back"),
     ]
 
 
