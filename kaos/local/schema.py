@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,9 @@ from typing import Any
 from kaos.local import cel
 
 REF_PREFIX = "#/components/schemas/"
-_BLOCKS_RULES = {"FieldValueRequired", "FieldValueTypeInvalid", "FieldValueTooLong", "FieldValueTooMany"}
+_BLOCKS_RULES = {
+    "FieldValueRequired", "FieldValueTypeInvalid", "FieldValueTooLong", "FieldValueTooMany", "FieldValueNotSupported",
+}  # fmt: skip
 _UNCHECKED = (
     "some validation rules were not checked because the object was invalid; "
     "correct the existing errors to complete validation"
@@ -45,6 +47,16 @@ def required(field: str, detail: str = "") -> FieldError:
     return FieldError(field, "FieldValueRequired", f"Required value{': ' + detail if detail else ''}")
 
 
+def duplicate(field: str, value: Any) -> FieldError:
+    return FieldError(field, "FieldValueDuplicate", f"Duplicate value: {_shown(value)}")
+
+
+def not_supported(field: str, value: Any, *choices: Any) -> FieldError:
+    supported = ", ".join(_shown(choice) for choice in choices)
+    message = f"Unsupported value: {_shown(value)}: supported values: {supported}"
+    return FieldError(field, "FieldValueNotSupported", message)
+
+
 def _shown(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
@@ -70,17 +82,20 @@ def _type_name(value: Any) -> str:
 class Schema:
     """One schema node with the components that its references name."""
 
-    __slots__ = ("_children", "components", "node")
+    __slots__ = ("_children", "_ruled", "components", "name", "node")
 
     def __init__(self, node: Mapping[str, Any], components: Mapping[str, Any] | None = None) -> None:
         self.components = components or {}
+        self.name = ""  # the type's, where a reference tells it
         while "$ref" in node:
+            self.name = node["$ref"].rpartition(".")[2]
             node = {
                 **self.components[node["$ref"].removeprefix(REF_PREFIX)],
                 **{k: v for k, v in node.items() if k != "$ref"},
             }
         self.node = node
         self._children: dict[str, Schema | None] = {}
+        self._ruled: bool | None = None
 
     # What merging must know.
 
@@ -134,11 +149,11 @@ class Schema:
     # Defaulting.
 
     def default(self, value: Any) -> None:
-        """Fill in the defaults of absent fields, in place."""
+        """Fill in the defaults of absent fields, in place; null is the same as absent where it is no value."""
         if isinstance(value, dict):
             for name, node in (self.node.get("properties") or {}).items():
                 child = self.child(name)
-                if name in value and value[name] is None and not child.node.get("nullable") and "default" in child.node:
+                if name in value and value[name] is None and not child.node.get("nullable"):
                     del value[name]
                 if name not in value and "default" in child.node:
                     value[name] = copy.deepcopy(child.node["default"])
@@ -190,22 +205,24 @@ class Schema:
         return errors
 
     def has_rules(self) -> bool:
-        """Whether any CEL rule stands in this schema. Only CRDs have them, and those hold no references."""
-        return not self.components and _mentions_rules(self.node)
+        """Whether any CEL rule stands in this schema. Only CRDs have them, and never behind a reference."""
+        if self._ruled is None:
+            self._ruled = _mentions_rules(self.node)
+        return self._ruled
 
     def _check(self, value: Any, path: str) -> Iterator[FieldError]:
         node = self.node
         if value is None:
-            if not node.get("nullable") and path:
+            if not node.get("nullable") and path and self.name not in ("Time", "MicroTime"):
                 yield self._type_error(value, path)
             return
-        if not self._type_fits(value):
+        fits = self._type_fits(value)
+        if not fits:
             yield self._type_error(value, path)
-            return
         if "enum" in node and value not in node["enum"]:
-            supported = ", ".join(_shown(choice) for choice in node["enum"])
-            message = f"Unsupported value: {_shown(value)}: supported values: {supported}"
-            yield FieldError(path, "FieldValueNotSupported", message)
+            yield not_supported(path, value, *node["enum"])
+        if not fits:
+            return
         match value:
             case bool():
                 pass
@@ -247,11 +264,12 @@ class Schema:
 
     def _check_string(self, value: str, path: str) -> Iterator[FieldError]:
         node = self.node
+        # Only the first of these is told.
         if (limit := node.get("maxLength")) is not None and len(value) > limit:
             yield FieldError(path, "FieldValueTooLong", f"Too long: may not be more than {limit} bytes")
-        if (limit := node.get("minLength")) is not None and len(value) < limit:
+        elif (limit := node.get("minLength")) is not None and len(value) < limit:
             yield invalid(path, value, f"{path} in body should be at least {limit} chars long")
-        if (pattern := node.get("pattern")) is not None and not re.search(pattern, value):
+        elif (pattern := node.get("pattern")) is not None and not re.search(pattern, value):
             yield invalid(path, value, f"{path} in body should match '{pattern}'")
         if (form := node.get("format")) in _FORMATS and not _FORMATS[form](value):
             message = f"Invalid value: {_shown(value)}: {path} in body must be of type {form}: {_shown(value)}"
@@ -287,10 +305,12 @@ class Schema:
             yield FieldError(path, "FieldValueTooMany", f"Too many: {len(value)}: must have at most {_items(limit)}")
         if (limit := node.get("minProperties")) is not None and len(value) < limit:
             yield invalid(path, len(value), f"{path} in body should have at least {limit} properties")
-        for name in node.get("required") or ():
+        wanted = tuple(node.get("required") or ())
+        if node.get("x-kubernetes-embedded-resource"):
+            wanted += ("apiVersion", "kind")
+        for name in wanted:
             if value.get(name) is None and not (name in value and self._nullable(name)):
                 yield required(_join(path, name))
-        wanted = node.get("required") or ()
         for name, item in value.items():
             child = self.child(name)
             if child is not None and not (item is None and name in wanted):
@@ -305,15 +325,24 @@ class Schema:
             return
         for node in self.node.get("allOf") or ():
             yield from Schema(node, self.components)._check(value, path)
-        if (nodes := self.node.get("anyOf")) and not any(self._holds(node, value, path) for node in nodes):
-            yield invalid(path, value, f"{path} in body must validate at least one schema (anyOf)")
-        if (nodes := self.node.get("oneOf")) and sum(self._holds(node, value, path) for node in nodes) != 1:
-            yield invalid(path, value, f"{path} in body must validate one and only one schema (oneOf)")
-        if (node := self.node.get("not")) is not None and self._holds(node, value, path):
-            yield invalid(path, value, f"{path} in body must not validate the schema (not)")
+        if nodes := self.node.get("anyOf"):
+            found = self._alternatives(nodes, value, path)
+            if all(found):
+                yield _combined(path, "must validate at least one schema (anyOf)")
+                yield from min(found, key=len)
+        if nodes := self.node.get("oneOf"):
+            found = self._alternatives(nodes, value, path)
+            fitting = sum(not errors for errors in found)
+            if fitting != 1:
+                count = f"{fitting} valid alternatives" if fitting else "none valid"
+                yield _combined(path, f"must validate one and only one schema (oneOf). Found {count}")
+                yield from min(found, key=len)
+        if (node := self.node.get("not")) is not None and not self._alternatives([node], value, path)[0]:
+            yield _combined(path, "must not validate the schema (not)")
 
-    def _holds(self, node: Mapping[str, Any], value: Any, path: str) -> bool:
-        return not any(True for _ in Schema(node, self.components)._check(value, path))
+    def _alternatives(self, nodes: Sequence[Mapping[str, Any]], value: Any, path: str) -> list[list[FieldError]]:
+        """What each of the nodes finds wrong."""
+        return [list(Schema(node, self.components)._check(value, path)) for node in nodes]
 
     def _duplicates(self, value: Any, path: str) -> Iterator[FieldError]:
         if isinstance(value, dict):
@@ -326,9 +355,9 @@ class Schema:
             for position, item in enumerate(value):
                 key = item
                 if declared == "map" and isinstance(item, dict):
-                    key = {name: item.get(name) for name in self.list_keys}
+                    key = {name: item.get(name) for name in sorted(self.list_keys)}
                 if declared in ("set", "map") and key in seen:
-                    yield FieldError(f"{path}[{position}]", "FieldValueDuplicate", f"Duplicate value: {_shown(key)}")
+                    yield duplicate(f"{path}[{position}]", key)
                 seen.append(key)
                 if self.items and isinstance(item, (dict, list)):
                     yield from self.items._duplicates(item, f"{path}[{position}]")
@@ -366,9 +395,24 @@ class Schema:
                 message = cel.evaluate(rule["messageExpression"], *variables)
         except cel.CelError as error:
             message = f"rule evaluation error: {error}: {text}" if not rule.get("message") else rule["message"]
-        field = path + rule.get("fieldPath", "")
-        shown = _shown(_type_name(value))
-        return FieldError(field, rule.get("reason", "FieldValueInvalid"), f"Invalid value: {shown}: {message}")
+        return _broken_rule(path + rule.get("fieldPath", ""), rule.get("reason", "FieldValueInvalid"), value, message)
+
+
+def _broken_rule(field: str, reason: str, value: Any, message: str) -> FieldError:
+    match reason:
+        case "FieldValueRequired":
+            text = f"Required value: {message}"
+        case "FieldValueForbidden":
+            text = f"Forbidden: {message}"
+        case "FieldValueDuplicate":
+            text = f"Duplicate value: {_shown(_type_name(value))}"
+        case _:
+            text = f"Invalid value: {_shown(_type_name(value))}: {message}"
+    return FieldError(field or "<nil>", reason, text)
+
+
+def _combined(path: str, detail: str) -> FieldError:
+    return FieldError("<nil>", "FieldValueInvalid", f'Invalid value: "": "{path}" {detail}')
 
 
 def _mentions_rules(node: Any) -> bool:
