@@ -2,77 +2,111 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from kaos.api.names import NAME_LIMIT, PARAMS_LIMIT_BYTES
-from kaos.api.workload import DnsLabel, Model, Workload, WorkloadStatus, rule, rules
+from kaos.api.names import CUSTOM, NAME_LIMIT, PACKAGE, PARAMS_LIMIT_BYTES
+from kaos.api.rules import Model, Rule, pattern
+from kaos.api.workload import Int32, Workload, WorkloadStatus, dns_label, name_rules
 
 Glob = Annotated[str, Field(min_length=1, max_length=128)]
+HeaderName = Annotated[
+    str, Field(max_length=128), pattern("[A-Za-z0-9-]+", "a header's name has letters, digits and - only")
+]
+Url = Annotated[
+    str,
+    Field(max_length=2048),
+    pattern(r"https?://[A-Za-z0-9.:\[\]-]+([/?][!-~]*)?", "url must be http(s)://HOST[:PORT][/PATH]"),
+]
+UrlPath = Annotated[str, Field(max_length=256), pattern("/[!-~]*", "path must begin with / and hold no blanks")]
+PackageName = Annotated[
+    str,
+    Field(max_length=256),
+    pattern(
+        r"pypi:[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._-]+\])?==[A-Za-z0-9.!+_-]+"
+        r"|npm:(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*@[A-Za-z0-9.+-]+",
+        "package must be pypi:NAME==VERSION or npm:NAME@VERSION",
+    ),
+]
 
 
 class ToolFilter(Model):
-    """Which tools are shown and callable; shell-style patterns. Deny wins."""
-
-    allow: Annotated[list[Glob], Field(max_length=256)] | None = None
-    deny: Annotated[list[Glob], Field(max_length=256)] | None = None
+    allow: Annotated[
+        list[Glob] | None, Field(max_length=256, description="Only these; shell-style patterns such as get_*.")
+    ] = None
+    deny: Annotated[list[Glob] | None, Field(max_length=256, description="None of these; the same patterns.")] = None
 
 
 class SecretKeyRef(Model):
-    name: Annotated[str, Field(min_length=1, max_length=253)]
-    key: Annotated[str, Field(min_length=1, max_length=253)]
+    name: Annotated[str, Field(min_length=1, max_length=253, description="The Secret, in the same namespace.")]
+    key: Annotated[str, Field(min_length=1, max_length=253, description="The key in it.")]
 
 
 class HeaderFrom(Model):
-    name: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9-]+$")]
+    name: Annotated[HeaderName, Field(description="The header, for example Authorization.")]
     secretKeyRef: SecretKeyRef
 
 
 class Remote(Model):
     """A server that runs elsewhere, relayed by the bridge."""
 
-    url: Annotated[str, Field(max_length=2048, pattern=r"^https?://")]
-    headersFrom: Annotated[list[HeaderFrom], Field(max_length=32)] | None = None
+    url: Annotated[Url, Field(description="The URL of its MCP endpoint; credentials go into headersFrom.")]
+    headersFrom: Annotated[
+        list[HeaderFrom] | None, Field(max_length=32, description="Headers whose values come from Secrets.")
+    ] = None
 
 
 class MCPServerSpec(Workload):
-    __doc__ = "What the tool server runs and how."
-    model_config = Workload.model_config | {
-        "json_schema_extra": rules(
-            rule("has(self.runtime) != has(self.remote)", "set either runtime or remote"),
-            rule(
-                "!has(self.runtime) || self.runtime != 'custom' || (has(self.container) && has(self.container.image))",
-                "runtime custom needs container.image",
+    """What the tool server runs and how."""
+
+    RULES = (
+        Rule(
+            "has(self.runtime) != has(self.remote)",
+            "set either runtime or remote",
+            lambda spec: (spec.runtime is None) != (spec.remote is None),
+        ),
+        Rule(
+            "!has(self.runtime) || self.runtime != 'custom' || (has(self.container) && has(self.container.image))",
+            "runtime custom needs container.image",
+            lambda spec: spec.runtime != CUSTOM or bool(spec.container and spec.container.image),
+        ),
+        Rule(
+            "(has(self.runtime) && self.runtime == 'package') == has(self.package)",
+            "runtime package and the field package go together",
+            lambda spec: (spec.runtime == PACKAGE) == (spec.package is not None),
+        ),
+        Rule(
+            f"!has(self.params) || bytes(self.params).size() <= {PARAMS_LIMIT_BYTES}",
+            "params may hold at most 96 KiB; put bigger programs into an image",
+            lambda spec: spec.params is None or len(spec.params.encode()) <= PARAMS_LIMIT_BYTES,
+        ),
+        Rule(
+            "!has(self.transport) || self.transport != 'stdio' || !has(self.runtime) || self.runtime != 'custom' || "
+            "(has(self.container) && has(self.container.command) && size(self.container.command) > 0)",
+            "transport stdio needs container.command: an image's own entrypoint cannot be read",
+            lambda spec: (
+                spec.transport != "stdio" or spec.runtime != CUSTOM or bool(spec.container and spec.container.command)
             ),
-            rule(
-                "(has(self.runtime) && self.runtime == 'package') == has(self.package)",
-                "runtime package and the field package go together",
-            ),
-            rule(
-                "!has(self.params) || bytes(self.params).size() <= 98304",
-                "params may hold at most 96 KiB; put bigger programs into an image",
-            ),
-            rule(
-                "!has(self.transport) || self.transport != 'stdio' || has(self.remote) || self.runtime != 'custom' || "
-                "(has(self.container) && has(self.container.command))",
-                "transport stdio needs container.command: an image's own entrypoint cannot be read",
-            ),
-            rule("!has(self.remote) || !has(self.params)", "remote takes no params"),
-        )
-    }
+        ),
+        Rule(
+            "!has(self.remote) || !has(self.params)",
+            "remote takes no params",
+            lambda spec: spec.remote is None or spec.params is None,
+        ),
+        Rule(
+            "!has(self.remote) || !has(self.transport) || self.transport == 'http'",
+            "remote is reached over http",
+            lambda spec: spec.remote is None or spec.transport != "stdio",
+        ),
+    )
 
     runtime: Annotated[
-        DnsLabel | None,
+        dns_label("runtime") | None,
         Field(description="An entry of the runtime registry, custom (with container.image), or package."),
     ] = None
     package: Annotated[
-        str | None,
-        Field(
-            max_length=256,
-            pattern=r"^(pypi:[A-Za-z0-9._\[\]-]+==[A-Za-z0-9.!+_-]+|npm:(@[a-z0-9._-]+/)?[a-z0-9._-]+@[A-Za-z0-9.+-]+)$",
-            description="With runtime package: pypi:NAME==VERSION or npm:NAME@VERSION.",
-        ),
+        PackageName | None, Field(description="With runtime package: pypi:NAME==VERSION or npm:NAME@VERSION.")
     ] = None
     params: Annotated[
         str | None,
@@ -85,29 +119,13 @@ class MCPServerSpec(Workload):
         Literal["http", "stdio"] | None, Field(description="How the server speaks; default: the runtime's.")
     ] = None
     port: Annotated[
-        int | None, Field(ge=1, le=65535, description="The server's port.", json_schema_extra={"format": "int32"})
+        Int32 | None, Field(ge=1, le=65535, description="The port it serves on; default: the runtime's.")
     ] = None
-    path: Annotated[
-        str | None, Field(max_length=256, pattern=r"^/[!-~]*$", description="The path of the MCP endpoint.")
+    path: Annotated[UrlPath | None, Field(description="The path of the MCP endpoint; default: the runtime's.")] = None
+    tools: Annotated[
+        ToolFilter | None, Field(description="Which tools are shown and callable; deny wins over allow.")
     ] = None
-    tools: ToolFilter | None = None
-    remote: Remote | None = None
-
-    @model_validator(mode="after")
-    def _together(self) -> MCPServerSpec:
-        if (self.runtime is None) == (self.remote is None):
-            raise ValueError("set either runtime or remote")
-        if self.runtime == "custom" and not (self.container and self.container.image):
-            raise ValueError("runtime custom needs container.image")
-        if (self.runtime == "package") != (self.package is not None):
-            raise ValueError("runtime package and the field package go together")
-        if self.params is not None and len(self.params.encode()) > PARAMS_LIMIT_BYTES:
-            raise ValueError("params may hold at most 96 KiB; put bigger programs into an image")
-        if self.transport == "stdio" and self.runtime == "custom" and not self.container.command:
-            raise ValueError("transport stdio needs container.command: an image's own entrypoint cannot be read")
-        if self.remote is not None and self.params is not None:
-            raise ValueError("remote takes no params")
-        return self
+    remote: Annotated[Remote | None, Field(description="A server that runs elsewhere, in place of runtime.")] = None
 
 
 class ServerInfo(Model):
@@ -123,12 +141,12 @@ class StatusTool(Model):
 class MCPServerStatus(WorkloadStatus):
     """What the operator saw last."""
 
-    path: str | None = None
-    transport: str | None = None
-    serverInfo: ServerInfo | None = None
-    protocolVersion: str | None = None
-    tools: Annotated[list[StatusTool] | None, Field(max_length=256)] = None
-    toolCount: Annotated[int | None, Field(json_schema_extra={"format": "int32"})] = None
+    path: Annotated[str | None, Field(description="The path of the MCP endpoint.")] = None
+    transport: Annotated[str | None, Field(description="http or stdio.")] = None
+    serverInfo: Annotated[ServerInfo | None, Field(description="What the server calls itself.")] = None
+    protocolVersion: Annotated[str | None, Field(description="The MCP revision it speaks.")] = None
+    tools: Annotated[list[StatusTool] | None, Field(max_length=256, description="Its first 256 tools.")] = None
+    toolCount: Annotated[Int32 | None, Field(description="How many tools it has.")] = None
 
 
 class MCPServer(Model):
@@ -148,27 +166,10 @@ class MCPServer(Model):
         ],
         "wide": [("Endpoint", "string", ".status.endpoint"), ("Message", "string", ".status.message")],
     }
-    model_config = Model.model_config | {
-        "json_schema_extra": rules(
-            rule(
-                f"self.metadata.name.size() <= {NAME_LIMIT}",
-                f"the name may have at most {NAME_LIMIT} characters: its children are called mcpserver-<name>",
-            ),
-            rule(
-                "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-                "the name must be a DNS label: lower-case letters, digits and -",
-            ),
-        )
-    }
+    RULES = name_rules("mcpserver", NAME_LIMIT)
 
     apiVersion: Literal["kaos.tools/v1alpha1"]
     kind: Literal["MCPServer"]
-    metadata: dict
+    metadata: dict[str, Any]
     spec: MCPServerSpec
     status: MCPServerStatus | None = None
-
-    @model_validator(mode="after")
-    def _named(self) -> MCPServer:
-        if len(self.metadata.get("name") or "") > NAME_LIMIT:
-            raise ValueError(f"the name may have at most {NAME_LIMIT} characters")
-        return self
