@@ -11,6 +11,8 @@ GROUP = "kaos.tools"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 MCPSERVERS = Resource(GROUP, VERSION, "mcpservers", "MCPServer")
+MODELAPIS = Resource(GROUP, VERSION, "modelapis", "ModelAPI")
+AGENTS = Resource(GROUP, VERSION, "agents", "Agent")
 
 NAME_LIMIT = 53
 PARAMS_LIMIT_BYTES = 98_304
@@ -30,7 +32,10 @@ ALLOW_ANNOTATION = "kaos.tools/allow"  # on a ServiceAccount: which KAOS resourc
 LOCAL_COMMAND_ANNOTATION = "local.kaos.tools/command."  # + container: what a local cluster runs in place of the image
 
 MCP_CONTAINER = "mcp-server"
+MODEL_CONTAINER = "model-api"
+AGENT_CONTAINER = "agent"
 SERVICE_PORT = 8000
+HOSTED_PORT = 11434
 DEFAULT_PATH = "/mcp"
 
 CUSTOM = "custom"
@@ -98,6 +103,9 @@ class Reason(StrEnum):
     INVALID_POD_SPEC = "InvalidPodSpec"
     BRIDGE_UNAVAILABLE = "BridgeUnavailable"
     CONFLICT = "Conflict"
+    WAITING_FOR_MODELAPI = "WaitingForModelAPI"
+    WAITING_FOR_MCPSERVER = "WaitingForMCPServer"
+    MODEL_NOT_SERVED = "ModelNotServed"
     IMAGE_PULL_ERROR = "ImagePullError"
     IMAGE_NEEDS_DOCKER = "ImageNeedsDocker"
     CRASH_LOOPING = "CrashLooping"
@@ -157,6 +165,19 @@ REASONS: dict[Reason, Explanation] = {
         "An object with a child's name exists and is not ours; it is left alone.",
         "Delete or rename that object, or rename this resource.",
         Phase.FAILED,
+    ),
+    Reason.WAITING_FOR_MODELAPI: Explanation(
+        "The ModelAPI that the agent thinks with is missing or not ready.",
+        "Create it, or see why it is not ready.",
+        Phase.WAITING,
+    ),
+    Reason.WAITING_FOR_MCPSERVER: Explanation(
+        "An MCPServer that the agent uses is missing or not ready.",
+        "Create it, or see why it is not ready.",
+        Phase.WAITING,
+    ),
+    Reason.MODEL_NOT_SERVED: Explanation(
+        "The ModelAPI does not serve the agent's model.", "Use one that it serves: kaos modelapi models", Phase.FAILED
     ),
     Reason.IMAGE_PULL_ERROR: Explanation(
         "The image cannot be pulled.", "Check its name and the access to its registry.", Phase.FAILED

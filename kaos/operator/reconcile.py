@@ -35,6 +35,7 @@ REFUSED_RETRY_S = 10.0
 _REFERENCED = {"ConfigMap": CONFIGMAPS, "Secret": SECRETS}
 DECIDERS: dict[str, Callable[[Object, World], Decision]] = {"MCPServer": mcpserver.decide}
 RESOURCES: dict[str, Resource] = {"MCPServer": MCPSERVERS}
+CONTAINERS = {"MCPServer": MCP_CONTAINER}
 
 
 @dataclass(frozen=True, order=True)
@@ -105,7 +106,7 @@ class Reconciler:
         name = child_name(key.kind, key.name)
         live = {(r.kind, name): found for r in CHILDREN if (found := cache.get(r, namespace, name))}
         pods = tuple(cache.of(PODS, namespace, key.kind, key.name))
-        self._handshakes.forget(key, {health.identity(pod, MCP_CONTAINER) for pod in pods})
+        self._handshakes.forget(key, {health.identity(pod, CONTAINERS[key.kind]) for pod in pods})
         return World(
             settings=self._settings,
             now=times.now(),
@@ -214,7 +215,7 @@ class Reconciler:
 
     def _shake_hands(self, key: Key, decision: Decision) -> None:
         if decision.ask is not None:
-            due_s = self._handshakes.ask(key, decision.ask.pod, decision.ask.port, decision.ask.path)
+            due_s = self._handshakes.ask(key, decision.ask)
             self._again(key, due_s)
 
 

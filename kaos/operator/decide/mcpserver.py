@@ -40,7 +40,7 @@ def decide(server: Object, world: World) -> Decision:
     verdict = replace(verdict, blocked=blocked, lost=lost)
     described = status.common(server, verdict, deployment, world.now) | _described(server, runtime, spoke)
     path = described.get("path") or DEFAULT_PATH
-    ask = workload.ask_of(pod_to_ask, MCP_CONTAINER, path) if pod_to_ask else None
+    ask = workload.ask_of(pod_to_ask, MCP_CONTAINER, path, "mcp") if pod_to_ask else None
     return Decision(described, wanted, status.transition(server, verdict), ask, mentions)
 
 

@@ -247,8 +247,8 @@ def _was_ready(owner: Object) -> bool:
     return bool((owner.get("status") or {}).get("ready"))
 
 
-def ask_of(pod: Object, container: str, path: str) -> Ask:
-    """Where the pod serves."""
+def ask_of(pod: Object, container: str, path: str, protocol: str) -> Ask:
+    """Where the pod serves, and how it is asked."""
     ports = podspec.container(pod["spec"], container).get("ports") or ()
     port = next((one["containerPort"] for one in ports if one.get("name") == children.PORT_NAME), SERVICE_PORT)
-    return Ask(pod, port, path)
+    return Ask(pod, container, port, path, protocol)

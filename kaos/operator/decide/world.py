@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import kaos
 from kaos.api.names import SYSTEM_NAMESPACE, Reason
 from kaos.api.registry import Registry
 from kaos.kube.resources import Resource
@@ -31,6 +32,9 @@ class Settings:
     network_policies: bool = True
     watch_secrets: bool = False  # read referenced Secrets: early checks, and a rotation rolls the pods
     gateway: Gateway | None = None
+    kaos_image: str = f"kaostools/kaos:{kaos.__version__}"  # of agents and of the built-in mock model
+    litellm_image: str = "ghcr.io/berriai/litellm:v1.80.0-stable"
+    ollama_image: str = "ollama/ollama:0.9.6"
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Handshake:
     server_info: Object = field(default_factory=dict)
     protocol_version: str = ""
     tools: tuple[Object, ...] = ()
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,9 @@ class World:
     children: Mapping[tuple[str, str], Object] = field(default_factory=dict)  # (kind, name): live, ours or not
     pods: tuple[Object, ...] = ()
     service_accounts: Mapping[str, Object] = field(default_factory=dict)
+    modelapis: Mapping[str, Object] = field(default_factory=dict)  # of the same namespace, as the two below
+    mcpservers: Mapping[str, Object] = field(default_factory=dict)
+    agents: Mapping[str, Object] = field(default_factory=dict)
     configmaps: Mapping[str, Object] = field(default_factory=dict)  # of those referenced, the ones that exist
     secrets: Mapping[str, Object] | None = None  # likewise, values blanked; None: Secrets are not read
     handshakes: tuple[Handshake, ...] = ()
@@ -92,11 +100,13 @@ class Event:
 
 @dataclass(frozen=True)
 class Ask:
-    """A pod to shake hands with, and where it listens."""
+    """A pod to shake hands with, where it listens, and how to ask: `mcp`, `models` or `agent`."""
 
     pod: Object
+    container: str
     port: int
     path: str
+    protocol: str
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,75 @@
+"""The handshake behind `Ready`: a real conversation with one pod in its own protocol, ended again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from kaos.api.names import Reason
+from kaos.cluster.aio import AsyncClient
+from kaos.mcp.aio import AsyncMcpSession
+from kaos.mcp.wire import McpError
+from kaos.operator.decide import health
+from kaos.operator.decide.world import Ask, Handshake
+from kaos.operator.podhttp import TooLarge, Unreachable, get_json, sender
+
+Object = dict[str, Any]
+TIMEOUT_S = 10.0
+_PROTOCOLS = {"mcp": "MCP", "models": "the OpenAI protocol", "agent": "the agent's protocol"}
+
+
+async def converse(client: AsyncClient, ask: Ask) -> Handshake:
+    """What the pod has to say. Never raises for anything that it does."""
+    identity, where = health.identity(ask.pod, ask.container), f"port {ask.port}, path {ask.path}"
+    talk: Callable[[AsyncClient, Ask], Awaitable[Object]] = {"mcp": _mcp, "models": _models, "agent": _agent}[
+        ask.protocol
+    ]
+    language = _PROTOCOLS[ask.protocol]
+
+    def bad(reason: Reason, message: str) -> Handshake:
+        return Handshake(identity, good=False, reason=reason, message=message)
+
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            said = await talk(client, ask)
+    except TimeoutError:
+        return bad(Reason.HANDSHAKE_FAILED, f"no answer in {language} within {TIMEOUT_S:.0f} s ({where}); read its log")
+    except Unreachable as error:
+        return bad(Reason.HANDSHAKE_FAILED, f"{error} ({where}); read its log")
+    except McpError as error:
+        return bad(Reason.NOT_AN_MCP_SERVER, f"{error.cause} ({where}); check the image, spec.port and spec.path")
+    except TooLarge as error:
+        reason = Reason.NOT_AN_MCP_SERVER if ask.protocol == "mcp" else Reason.HANDSHAKE_FAILED
+        return bad(reason, f"{error} ({where}); check the image")
+    except ValueError as error:
+        return bad(Reason.HANDSHAKE_FAILED, f"no answer in {language}: {error} ({where}); read its log")
+    return Handshake(identity, good=True, **said)
+
+
+async def _mcp(client: AsyncClient, ask: Ask) -> Object:
+    session = AsyncMcpSession(sender(client, ask, ask.path))
+    await session.open()
+    tools = await session.list_tools()
+    await session.close()
+    return {
+        "server_info": session.server_info,
+        "protocol_version": session.protocol_version or "",
+        "tools": tuple(tool for tool in tools if isinstance(tool, dict)),
+    }
+
+
+async def _models(client: AsyncClient, ask: Ask) -> Object:
+    answer = await get_json(client, ask, "/v1/models")
+    listed = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(listed, list):
+        raise ValueError("the list of models is none")
+    names = (one.get("id") for one in listed if isinstance(one, dict))
+    return {"models": tuple(name for name in names if isinstance(name, str) and name)}
+
+
+async def _agent(client: AsyncClient, ask: Ask) -> Object:
+    await get_json(client, ask, "/ready")
+    answer = await get_json(client, ask, "/tools")
+    listed = answer.get("tools") if isinstance(answer, dict) else None
+    return {"tools": tuple(one for one in listed or () if isinstance(one, dict))}
