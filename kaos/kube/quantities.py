@@ -29,3 +29,32 @@ def cpu_millis(text: str | int | float) -> int:
 def bytes_(text: str | int | float) -> int:
     """Memory or storage in bytes, rounded up."""
     return -int(-parse(text) // 1)
+
+
+_BY_THOUSANDS = {-9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
+_BY_1024 = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+
+
+def canonical(text: str | int | float) -> str:
+    """The one way in which an API server writes this amount: `0.5` is `500m`, `1024Mi` is `1Gi`. Raises ValueError."""
+    amount, match = parse(text), _FORM.fullmatch(str(text).strip())
+    unit, exponent = match[2] or "", match[3]
+    if unit in _BINARY and abs(amount) >= 1024:
+        return _in_binary(amount)
+    power = 0
+    if amount:
+        while amount % 1000 == 0 and power < 18:
+            amount, power = amount / 1000, power + 3
+        while amount % 1 and power > -9:
+            amount, power = amount * 1000, power - 3
+    number = f"{-int(-amount // 1)}"
+    if exponent is not None:
+        return f"{number}e{power}" if power else number
+    return number + _BY_THOUSANDS[power]
+
+
+def _in_binary(amount: Decimal) -> str:
+    power = 0
+    while amount % 1024 == 0 and power < 6:
+        amount, power = amount / 1024, power + 1
+    return f"{-int(-amount // 1)}{_BY_1024[power]}"

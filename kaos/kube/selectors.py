@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_KEY = r"[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?"
-_SET = re.compile(rf"({_KEY})\s+(in|notin)\s*\(([^()]*)\)")
-_EQUALITY = re.compile(rf"({_KEY})\s*(==|!=|=)\s*([-A-Za-z0-9_.]*)")
-_EXISTS = re.compile(rf"(!?)\s*({_KEY})")
+from kaos.kube import names
+
+_TERM = re.compile(r"(!?)\s*([^\s!=,()]+)\s*(?:(==|!=|=|in\b|notin\b|>|<)\s*(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +70,32 @@ def _split(text: str) -> list[str]:
 
 
 def _requirement(term: str) -> Requirement:
-    if found := _SET.fullmatch(term):
-        values = frozenset(value.strip() for value in found[4].split(","))
-        return Requirement(found[1], "In" if found[3] == "in" else "NotIn", values)
-    if found := _EQUALITY.fullmatch(term):
-        return Requirement(found[1], "NotIn" if found[3] == "!=" else "In", frozenset({found[4]}))
-    if found := _EXISTS.fullmatch(term):
-        return Requirement(found[2], "DoesNotExist" if found[1] else "Exists")
-    raise ValueError(f"unable to parse requirement: {term!r}")
+    found = _TERM.fullmatch(term)
+    if not found:
+        raise ValueError(f"unable to parse requirement: {term!r}")
+    negated, key, operator, rest = found[1], found[2], found[3], found[4] or ""
+    if problems := names.qualified_name_problems(key):
+        raise ValueError(f'unable to parse requirement: <nil>: Invalid value: "{key}": {"; ".join(problems)}')
+    if not operator:
+        return Requirement(key, "DoesNotExist" if negated else "Exists")
+    values = _values(operator, rest.strip())
+    for position, value in enumerate(values):
+        if problem := names.label_value_problem(value):
+            where = f"values[{position}][{key}]"
+            raise ValueError(f'unable to parse requirement: {where}: Invalid value: "{value}": {problem}')
+    return Requirement(key, "NotIn" if operator in ("!=", "notin") else "In", frozenset(values))
+
+
+def _values(operator: str, text: str) -> list[str]:
+    if operator in (">", "<"):
+        raise ValueError(f"unable to parse requirement: the operator '{operator}' is not offered here")
+    if operator not in ("in", "notin"):
+        return [text]
+    if not text.startswith("("):
+        raise ValueError(f"unable to parse requirement: found '{text}' expected: '('")
+    if not text.endswith(")"):
+        raise ValueError(f"unable to parse requirement: found '{text}' expected: ',' or ')'")
+    return [value.strip() for value in text[1:-1].split(",")]
 
 
 def parse_fields(text: str) -> FieldSelector:
@@ -105,3 +122,19 @@ def from_object(selector: Mapping[str, Any] | None) -> LabelSelector:
             Requirement(expression["key"], expression["operator"], frozenset(expression.get("values") or ()))
         )
     return LabelSelector(tuple(requirements))
+
+
+def text_of(selector: Mapping[str, Any] | None) -> str:
+    """A `labelSelector` object as text, as a scale shows it: `app=web,tier in (x,y)`."""
+    selector = selector or {}
+    terms = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
+    for expression in selector.get("matchExpressions") or ():
+        key, values = expression["key"], ",".join(sorted(expression.get("values") or ()))
+        match expression["operator"]:
+            case "In" | "NotIn" as operator:
+                terms.append((key, f"{key} {operator.lower()} ({values})"))
+            case "Exists":
+                terms.append((key, key))
+            case _:
+                terms.append((key, f"!{key}"))
+    return ",".join(text for _, text in sorted(terms))

@@ -10,6 +10,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from kaos.kube import gotext
+
 # A list of objects under this field merges by this key.
 MERGE_KEYS = {
     "containers": "name",
@@ -45,8 +47,11 @@ class PatchError(ValueError):
     """The patch itself is wrong; the text says where."""
 
 
-def merge(base: dict[str, Any], patch: dict[str, Any], field: str = "") -> dict[str, Any]:
-    """`base` with `patch` applied; neither is changed. `field` names the field that holds them, for ports."""
+def merge(base: dict[str, Any], patch: dict[str, Any], field: str = "", *, as_server: bool = False) -> dict[str, Any]:
+    """`base` with `patch` applied; neither is changed. `field` names the field that holds them, for ports.
+
+    New items of lists come last; `as_server` puts them where an API server does, before what it alone knows of.
+    """
     if not isinstance(patch, dict):
         raise PatchError(f"a patch must be an object, not {type(patch).__name__}")
     directive = patch.get("$patch")
@@ -55,7 +60,7 @@ def merge(base: dict[str, Any], patch: dict[str, Any], field: str = "") -> dict[
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):
-        raise PatchError(f"unknown $patch directive {directive!r}")
+        raise PatchError(f"unknown patch type: {directive} in map: {gotext.shown(patch)}")
     result = copy.deepcopy(base)
     for key, value in patch.items():
         if key.startswith(_DIRECTIVES):
@@ -63,9 +68,9 @@ def merge(base: dict[str, Any], patch: dict[str, Any], field: str = "") -> dict[
         if value is None:
             result.pop(key, None)
         elif isinstance(value, dict):
-            result[key] = merge(_as_object(result.get(key)), value, key)
+            result[key] = merge(_as_object(result.get(key)), value, key, as_server=as_server)
         elif isinstance(value, list):
-            result[key] = _merge_list(key, field, result.get(key), value)
+            result[key] = _merge_list(key, field, result.get(key), value, as_server)
         else:
             result[key] = value
     _delete_primitives(result, patch)
@@ -78,7 +83,7 @@ def merge(base: dict[str, Any], patch: dict[str, Any], field: str = "") -> dict[
 def merge_for(kind: str, base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     """`merge` for a whole object of a built-in kind. Identity (apiVersion, kind) stays."""
     field = {"Service": "Service"}.get(kind, "")
-    return merge(base, patch, field)
+    return merge(base, patch, field, as_server=True)
 
 
 def _as_object(value: Any) -> dict[str, Any]:
@@ -92,35 +97,55 @@ def merge_key(field: str, around: str) -> str | None:
     return MERGE_KEYS.get(field)
 
 
-def _merge_list(field: str, around: str, base: Any, patch: list[Any]) -> list[Any]:
+def _merge_list(field: str, around: str, base: Any, patch: list[Any], as_server: bool) -> list[Any]:
     base = base if isinstance(base, list) else []
     if not all(isinstance(item, dict) for item in patch):
         if field not in PRIMITIVE_SETS:
             return copy.deepcopy(patch)
-        return base + [item for item in patch if item not in base]
+        merged = base + [item for item in patch if item not in base]
+        return _as_server_orders(merged, base, patch, None) if as_server else merged
     key = None if field in _ATOMIC_LISTS else merge_key(field, around)
     if any(item.get("$patch") == "replace" and len(item) == 1 for item in patch):
         return [copy.deepcopy(item) for item in patch if item != {"$patch": "replace"}]
     if key is None:
         return copy.deepcopy(patch)
-    return _merge_objects(field, key, base, patch)
+    merged = _merge_objects(field, key, base, patch, as_server)
+    return _as_server_orders(merged, base, patch, key) if as_server else merged
 
 
-def _merge_objects(field: str, key: str, base: list[Any], patch: list[dict[str, Any]]) -> list[Any]:
+def _merge_objects(field: str, key: str, base: list[Any], patch: list[dict[str, Any]], as_server: bool) -> list[Any]:
     result = copy.deepcopy(base)
     for item in patch:
         if key not in item:
-            raise PatchError(f"map: {item} does not contain declared merge key: {key}")
+            raise PatchError(f"map: {gotext.shown(item)} does not contain declared merge key: {key}")
         position = next(
             (i for i, old in enumerate(result) if isinstance(old, dict) and old.get(key) == item[key]), None
         )
         if item.get("$patch") == "delete":
             result = [old for old in result if not (isinstance(old, dict) and old.get(key) == item[key])]
         elif position is None:
-            result.append(merge({}, item, field))
+            result.append(merge({}, item, field, as_server=as_server))
         else:
-            result[position] = merge(result[position], item, field)
+            result[position] = merge(result[position], item, field, as_server=as_server)
     return result
+
+
+def _as_server_orders(merged: list[Any], base: list[Any], patch: list[Any], key: str | None) -> list[Any]:
+    """Items of the patch in its order, zipped with the server's own in theirs; a new item goes before those."""
+
+    def name(item: Any) -> Any:
+        return item.get(key) if key is not None and isinstance(item, dict) else item
+
+    held = [name(item) for item in base]
+    asked = [name(item) for item in patch]
+    left = sorted((item for item in merged if name(item) in asked), key=lambda item: asked.index(name(item)))
+    right = [item for item in merged if name(item) not in asked]
+    result = []
+    while left and right:
+        first, other = name(left[0]), name(right[0])
+        ours = first not in held or other not in held or held.index(first) < held.index(other)
+        result.append((left if ours else right).pop(0))
+    return result + left + right
 
 
 def _delete_primitives(result: dict[str, Any], patch: dict[str, Any]) -> None:
