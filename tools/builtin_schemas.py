@@ -30,7 +30,7 @@ DOCUMENTS = {
     "apis/authorization.k8s.io/v1": ["SelfSubjectAccessReview", "SelfSubjectRulesReview"],
     "apis/authentication.k8s.io/v1": ["SelfSubjectReview"],
 }  # fmt: skip
-META = ["DeleteOptions", "Status", "ObjectMeta"]
+META = ["DeleteOptions", "Status", "ObjectMeta", "ListMeta"]
 DROPPED = {"description", "x-kubernetes-group-version-kind", "example", "externalDocs", "title"}
 
 
@@ -44,8 +44,6 @@ def shape(node: Any) -> Any:
     if list(kept.get("allOf", ())) and len(kept["allOf"]) == 1:
         (reference,) = kept.pop("allOf")
         kept |= reference
-    if "default" in kept and not kept["default"]:
-        del kept["default"]  # what Go's zero value means, no default of the API
     return {key: shape(value) for key, value in kept.items()}
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
+from kaos.kube import times
 from kaos.local import status
+from kaos.local.kinds import Kind
+from kaos.local.schema import invalid
 
 USER = "kaos-local"
 GROUPS = ["system:masters", "system:authenticated"]
@@ -30,18 +34,31 @@ def check(request: web.Request, token: str) -> None:
         raise status.unauthorized()
 
 
-def review(kind: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a self review: the one user may do everything."""
-    answer = {**body, "metadata": {"creationTimestamp": None, **(body.get("metadata") or {})}}
-    match kind:
+def review(kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a self review: the one user may do everything. Raises ApiStatus 422."""
+    identity = {"kind": kind.resource.kind, "apiVersion": kind.resource.api_version}
+    answer = {**identity, "metadata": body.get("metadata") or {}, "spec": body.get("spec") or {}}
+    match kind.resource.kind:
         case "SelfSubjectAccessReview":
-            answer["status"] = {"allowed": True, "reason": "the local cluster has one user, who may do everything"}
+            _check_question(kind, answer["spec"])
+            answer["status"] = {"allowed": True}
         case "SelfSubjectRulesReview":
+            answer["spec"] = {}
             answer["status"] = {
                 "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
                 "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
                 "incomplete": False,
             }
         case "SelfSubjectReview":
+            del answer["spec"]
+            answer["metadata"] = {"creationTimestamp": times.now()}
             answer["status"] = {"userInfo": {"username": USER, "groups": GROUPS}}
     return answer
+
+
+def _check_question(kind: Kind, spec: dict[str, Any]) -> None:
+    if ("resourceAttributes" in spec) != ("nonResourceAttributes" in spec):
+        return
+    detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+    nameless = replace(kind.resource, kind="")
+    raise status.invalid(nameless, "", [invalid("spec.resourceAttributes", None, detail)])

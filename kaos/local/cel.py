@@ -6,9 +6,11 @@ A rule that calls anything else does not compile, and a CRD that holds it is ref
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -126,16 +128,25 @@ def _last_index(items: list[Any], value: Any) -> int:
     return len(items) - 1 - items[::-1].index(value) if value in items else -1
 
 
+@cache
+def _library() -> Any:
+    """The compiled part of the package `cel` alone: the package itself loads a terminal application with it."""
+    package = importlib.util.find_spec("cel")
+    finder = FileFinder(package.submodule_search_locations[0], (ExtensionFileLoader, EXTENSION_SUFFIXES))
+    spec = finder.find_spec("cel")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @lru_cache(maxsize=4096)
 def compile_rule(rule: str) -> Any:
     """The compiled rule. Raises CelError when it is no CEL or calls a function that is not known here."""
-    import cel
-
     unknown = {name for name in _CALL.findall(_LITERALS.sub("''", rule))} - _LANGUAGE - set(FUNCTIONS) - {"in"}
     if unknown:
         raise CelError(f"undeclared reference to '{min(unknown)}'")
     try:
-        return cel.compile(rule)
+        return _library().compile(rule)
     except (ValueError, TypeError) as error:
         raise CelError(str(error).splitlines()[0]) from None
 
@@ -145,9 +156,7 @@ _NO_OLD = object()
 
 def evaluate(rule: str, value: Any, old: Any = _NO_OLD) -> Any:
     """The rule's value with `self` (and `oldSelf` when given). Raises CelError when it fails, as on a missing key."""
-    import cel
-
-    context = cel.Context(variables={"self": value} | ({} if old is _NO_OLD else {"oldSelf": old}))
+    context = _library().Context(variables={"self": value} | ({} if old is _NO_OLD else {"oldSelf": old}))
     for name, function in FUNCTIONS.items():
         context.add_function(name, function)
     try:

@@ -5,35 +5,49 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from kaos.kube import manifests
 from kaos.local import status
 
 Object = dict[str, Any]
 MAX_BYTES = 3 * 1024 * 1024
 MAX_DEPTH = 200
-JSON = "application/json"
 YAML = ("application/yaml", "application/apply-patch+yaml")
+_QUOTED = 30  # characters of a bad body that a message quotes
+_ENDS_EARLY = "unexpected end of JSON input"
+# What Python's decoder finds wrong, as Go's says it.
+_GO_WORDS = {
+    "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
+    "Expecting value": "looking for beginning of value",
+    "Expecting ',' delimiter": "after object key:value pair",
+    "Expecting ':' delimiter": "after object key",
+    "Extra data": "after top-level value",
+    "Invalid control character at": "in string literal",
+    "Invalid \\escape": "in string escape code",
+}
 
 
-def decode(body: bytes, media_type: str, expected: str = "") -> tuple[Any, list[str]]:
-    """The document and the paths of duplicate fields. Raises ApiStatus 400 or 413."""
+class BadDocument(ValueError):
+    """The text is no document; the words are Go's."""
+
+
+def decode(body: bytes, media_type: str) -> tuple[Any, list[str]]:
+    """The document and the paths of duplicate fields. Raises BadDocument, and ApiStatus 413."""
     if len(body) > MAX_BYTES:
         raise status.too_large()
     if media_type in YAML and not body.lstrip().startswith((b"{", b"[")):
         return _yaml(body), []
     duplicates: list[str] = []
     try:
-        document = json.loads(body, object_pairs_hook=_pairs, parse_constant=_refuse_constant)
+        document = json.loads(body, object_pairs_hook=_Pairs, parse_constant=_refuse_constant)
         return _plain(document, "", duplicates, 0), duplicates
+    except json.JSONDecodeError as error:
+        raise BadDocument(_go(error)) from None
     except (ValueError, RecursionError) as error:
-        raise status.bad_request(_wording(body, str(error), expected)) from None
+        raise BadDocument(str(error)) from None
 
 
 class _Pairs(list):
     """An object's members as written, so that duplicates are seen."""
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> _Pairs:
-    return _Pairs(pairs)
 
 
 def _refuse_constant(name: str) -> Any:
@@ -56,25 +70,37 @@ def _plain(value: Any, path: str, duplicates: list[str], depth: int) -> Any:
     return value
 
 
-def _wording(body: bytes, problem: str, expected: str) -> str:
-    unrecognized = f"the object provided is unrecognized (must be of type {expected}): couldn't get version/kind; "
+def _go(error: json.JSONDecodeError) -> str:
+    where = next((words for python, words in _GO_WORDS.items() if error.msg.startswith(python)), None)
+    rest = error.doc[error.pos :].lstrip()
+    if not rest or where is None:
+        return _ENDS_EARLY
+    return f"invalid character '{rest[0]}' {where}"
+
+
+def unrecognized(body: bytes, problem: str, kind: str) -> status.ApiStatus:
+    """The failure of a body that is no object of the kind."""
+    start = f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
     if not body.strip():
-        return f"{unrecognized}json parse error: unexpected end of JSON input (<empty>)"
-    quoted = body[:20].decode(errors="replace") if body[:1] == b"{" else body[:20].hex()
-    return f"{unrecognized}json parse error: {problem} ({quoted})"
+        return status.bad_request(f"{start}json parse error: {_ENDS_EARLY} (<empty>)")
+    quoted = shortened(body.decode(errors="replace")) if body[:1] == b"{" else body[:_QUOTED].hex()
+    return status.bad_request(f"{start}json parse error: {problem} ({quoted})")
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]} ..."
 
 
 def _yaml(body: bytes) -> Any:
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     if body.count(b"*") > 1000 or body.count(b"&") > 1000:
-        raise status.bad_request("error parsing YAML: too many aliases")
+        raise BadDocument("too many aliases")
     try:
-        document = yaml.load(body, Loader=loader)
+        document = manifests.load(body)
         encoded = json.dumps(document, default=str)
     except (yaml.YAMLError, ValueError, RecursionError, UnicodeDecodeError) as error:
-        raise status.bad_request(f"error parsing YAML: {' '.join(str(error).split())}") from None
+        raise BadDocument(" ".join(str(error).split())) from None
     if len(encoded) > 4 * MAX_BYTES:
-        raise status.bad_request("error parsing YAML: the document is too large once its aliases are expanded")
+        raise BadDocument("the document is too large once its aliases are expanded")
     return json.loads(encoded)

@@ -11,9 +11,21 @@ Object = dict[str, Any]
 
 
 def apply(kind: str, obj: Object) -> None:
-    """Fill in the defaults of a built-in kind, in place."""
+    """Fill in the defaults of a built-in kind, in place: what its writer left open."""
     if filler := _FILLERS.get(kind):
         filler(obj)
+
+
+def prepare(kind: str, obj: Object) -> None:
+    """Fill in what the cluster itself gives a new object of a built-in kind, in place."""
+    if filler := _NEW.get(kind):
+        filler(obj)
+
+
+def keep(kind: str, obj: Object, old: Object) -> None:
+    """Carry over what the cluster once gave, where a replacement left it out."""
+    if keeper := _KEPT.get(kind):
+        keeper(obj, old)
 
 
 def pod_containers(spec: Object) -> Iterator[Object]:
@@ -35,10 +47,21 @@ def _pod_spec(spec: Object) -> None:
         _container(container)
     for volume in spec.get("volumes") or ():
         for source in ("configMap", "secret", "projected", "downwardAPI"):
-            if isinstance(volume.get(source), dict):
+            if source in volume:
                 volume[source].setdefault("defaultMode", 0o644)
+        for field in _field_references(volume):
+            field.setdefault("apiVersion", "v1")
+        if "hostPath" in volume:
+            volume["hostPath"].setdefault("type", "")
         if len(volume) == 1:
             volume["emptyDir"] = {}
+
+
+def _field_references(volume: Object) -> Iterator[Object]:
+    parts = [volume, *((volume.get("projected") or {}).get("sources") or ())]
+    for item in [item for part in parts for item in (part.get("downwardAPI") or {}).get("items") or ()]:
+        if "fieldRef" in item:
+            yield item["fieldRef"]
 
 
 def _container(container: Object) -> None:
@@ -48,14 +71,12 @@ def _container(container: Object) -> None:
     image = container.get("image") or ""
     tag = image.rpartition("/")[2].partition(":")[2]
     container.setdefault("imagePullPolicy", "IfNotPresent" if "@" in image or tag not in ("", "latest") else "Always")
-    limits = container["resources"].get("limits") or {}
-    if limits:
-        requests = container["resources"].setdefault("requests", {})
-        for name, amount in limits.items():
-            requests.setdefault(name, amount)
     for variable in container.get("env") or ():
-        if field := (variable.get("valueFrom") or {}).get("fieldRef"):
-            field.setdefault("apiVersion", "v1")
+        source = variable.get("valueFrom") or {}
+        if "fieldRef" in source:
+            source["fieldRef"].setdefault("apiVersion", "v1")
+        if "resourceFieldRef" in source:
+            source["resourceFieldRef"].setdefault("divisor", "0")
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if isinstance(probe := container.get(name), dict):
             for field, value in _PROBE.items():
@@ -69,15 +90,21 @@ _PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "fail
 
 
 def _pod(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    _pod_spec(spec)
+    spec = obj["spec"]
     spec.setdefault("enableServiceLinks", True)
+    for container in pod_containers(spec):
+        for name, amount in (container.get("resources", {}).get("limits") or {}).items():
+            container["resources"].setdefault("requests", {}).setdefault(name, amount)
+    _pod_spec(spec)
+
+
+def _new_pod(obj: Object) -> None:
+    spec = obj["spec"]
     spec.setdefault("serviceAccountName", "default")
     spec.setdefault("serviceAccount", spec["serviceAccountName"])
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
     spec.setdefault("priority", 0)
-    obj.setdefault("status", {}).setdefault("phase", "Pending")
-    obj["status"].setdefault("qosClass", _qos_class(spec))
+    obj["status"] = {"phase": "Pending", "qosClass": _qos_class(spec)}
 
 
 def _qos_class(spec: Object) -> str:
@@ -99,7 +126,7 @@ def _template(obj: Object) -> None:
 
 
 def _deployment(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
+    spec = obj["spec"]
     spec.setdefault("replicas", 1)
     spec.setdefault("revisionHistoryLimit", 10)
     spec.setdefault("progressDeadlineSeconds", 600)
@@ -113,13 +140,12 @@ def _deployment(obj: Object) -> None:
 
 
 def _replica_set(obj: Object) -> None:
-    obj.setdefault("spec", {}).setdefault("replicas", 1)
-    obj.setdefault("status", {}).setdefault("replicas", 0)
+    obj["spec"].setdefault("replicas", 1)
     _template(obj)
 
 
 def _service(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
+    spec = obj["spec"]
     spec.setdefault("type", "ClusterIP")
     spec.setdefault("sessionAffinity", "None")
     if spec["sessionAffinity"] == "ClientIP":
@@ -127,20 +153,34 @@ def _service(obj: Object) -> None:
         config.setdefault("timeoutSeconds", 10800)
     for port in spec.get("ports") or ():
         port.setdefault("protocol", "TCP")
-        if port.get("targetPort") in (None, 0, "") and "port" in port:
+        if port.get("targetPort") in (None, 0, ""):
             port["targetPort"] = port["port"]
+    if spec["type"] != "ExternalName":
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+
+
+def _new_service(obj: Object) -> None:
+    spec = obj["spec"]
     if spec["type"] == "ExternalName":
         return
     # Unlike a real one this address leads nowhere: callers take the Service's loopback port. It only has to be
     # stable and unique enough to tell Services apart.
-    uid = obj.get("metadata", {}).get("uid", "")
-    digest = hashlib.sha256(uid.encode()).digest()
+    digest = hashlib.sha256(obj["metadata"]["uid"].encode()).digest()
     spec.setdefault("clusterIP", f"10.96.{digest[0]}.{digest[1] % 254 + 1}")
     spec.setdefault("clusterIPs", [spec["clusterIP"]])
     spec.setdefault("ipFamilies", ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "SingleStack")
-    spec.setdefault("internalTrafficPolicy", "Cluster")
-    obj.setdefault("status", {}).setdefault("loadBalancer", {})
+
+
+def _kept_service(obj: Object, old: Object) -> None:
+    if obj["spec"]["type"] != "ExternalName":
+        _keep(obj["spec"], old["spec"], "clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+
+
+def _keep(obj: Object, old: Object, *names: str) -> None:
+    for name in names:
+        if name in old:
+            obj.setdefault(name, old[name])
 
 
 def _secret(obj: Object) -> None:
@@ -153,20 +193,41 @@ def _secret(obj: Object) -> None:
 
 
 def _namespace(obj: Object) -> None:
-    name = obj.get("metadata", {}).get("name", "")
-    obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
-    obj.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
-    obj.setdefault("status", {}).setdefault("phase", "Active")
+    if name := obj["metadata"].get("name"):
+        obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = name
+
+
+def _new_namespace(obj: Object) -> None:
+    finalizers = obj["spec"].setdefault("finalizers", [])
+    if "kubernetes" not in finalizers:
+        finalizers.append("kubernetes")
+    obj["status"] = {"phase": "Active"}
+
+
+def _kept_namespace(obj: Object, old: Object) -> None:
+    obj["spec"] = old["spec"]
 
 
 def _claim(obj: Object) -> None:
-    obj.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
-    obj.setdefault("status", {}).setdefault("phase", "Pending")
+    obj["spec"].setdefault("volumeMode", "Filesystem")
+
+
+def _new_claim(obj: Object) -> None:
+    obj["status"] = {"phase": "Pending"}
 
 
 def _network_policy(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    spec.setdefault("policyTypes", ["Ingress", "Egress"] if spec.get("egress") is not None else ["Ingress"])
+    spec = obj["spec"]
+    spec.setdefault("policyTypes", ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
+    for rule in [*(spec.get("ingress") or ()), *(spec.get("egress") or ())]:
+        for port in rule.get("ports") or ():
+            port.setdefault("protocol", "TCP")
+
+
+def _endpoint_slice(obj: Object) -> None:
+    for port in obj.get("ports") or ():
+        port.setdefault("name", "")
+        port.setdefault("protocol", "TCP")
 
 
 def _binding(obj: Object) -> None:
@@ -197,7 +258,19 @@ _FILLERS: dict[str, Callable[[Object], None]] = {
     "Namespace": _namespace,
     "PersistentVolumeClaim": _claim,
     "NetworkPolicy": _network_policy,
+    "EndpointSlice": _endpoint_slice,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
     "CustomResourceDefinition": _definition,
+}
+_NEW: dict[str, Callable[[Object], None]] = {
+    "Pod": _new_pod,
+    "Service": _new_service,
+    "Namespace": _new_namespace,
+    "PersistentVolumeClaim": _new_claim,
+}
+_KEPT: dict[str, Callable[[Object, Object], None]] = {
+    "Service": _kept_service,
+    "Namespace": _kept_namespace,
+    "PersistentVolumeClaim": lambda obj, old: _keep(obj["spec"], old["spec"], "volumeName"),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Any
 
 from kaos.local.kinds import Kind, Kinds
@@ -54,6 +56,13 @@ def _of_version(kinds: Kinds, group: str, version: str) -> list[Kind]:
     return sorted(found, key=lambda kind: kind.resource.plural)
 
 
+def _storage_hash(kinds: Kinds, kind: Kind) -> str:
+    """What clients compare to see that a kind is stored in another version than before."""
+    stored = next(k.resource for k in kinds.stored() if k.collection == kind.collection)
+    named = f"{stored.group}/{stored.version}/{stored.kind}"
+    return base64.b64encode(hashlib.sha256(named.encode()).digest()[:8]).decode()
+
+
 def _subresources(kind: Kind) -> list[tuple[str, Object, tuple[str, ...]]]:
     """(name, kind's identity, verbs) of each subresource."""
     own = {"kind": kind.resource.kind}
@@ -63,11 +72,12 @@ def _subresources(kind: Kind) -> list[tuple[str, Object, tuple[str, ...]]]:
     if kind.resource.plural in ("pods", "services"):
         options = {"kind": "PodProxyOptions" if kind.resource.plural == "pods" else "ServiceProxyOptions"}
         found.append(("proxy", options, ("create", "delete", "get", "patch", "update")))
-    if kind.scale:
-        found.append(("scale", {"group": "autoscaling", "version": "v1", "kind": "Scale"}, ("get", "patch", "update")))
-    if kind.status:
-        found.append(("status", own, ("get", "patch", "update")))
-    return found
+    if kind.resource.plural == "namespaces":
+        found.append(("finalize", own, ("update",)))
+    scale = ("scale", {"group": "autoscaling", "version": "v1", "kind": "Scale"}, ("get", "patch", "update"))
+    state = ("status", own, ("get", "patch", "update"))
+    offered = [one for one, offers in ((scale, kind.scale), (state, kind.status)) if offers]
+    return found + (offered[::-1] if kind.custom else offered)
 
 
 def resource_list(kinds: Kinds, group: str, version: str) -> Object | None:
@@ -88,6 +98,8 @@ def resource_list(kinds: Kinds, group: str, version: str) -> Object | None:
             entry["shortNames"] = list(kind.short_names)
         if kind.categories:
             entry["categories"] = list(kind.categories)
+        if "list" in kind.verbs:
+            entry["storageVersionHash"] = _storage_hash(kinds, kind)
         resources.append(entry)
         for name, identity, verbs in _subresources(kind):
             entry = {"name": f"{kind.resource.plural}/{name}", "singularName": ""}
@@ -119,7 +131,9 @@ def aggregated(kinds: Kinds, core: bool) -> Object:
 
 
 def _aggregated_resource(kind: Kind) -> Object:
-    own = {"group": kind.resource.group, "version": kind.resource.version, "kind": kind.resource.kind}
+    # Of built-in kinds the group and version around them are meant.
+    group, version = (kind.resource.group, kind.resource.version) if kind.custom else ("", "")
+    own = {"group": group, "version": version, "kind": kind.resource.kind}
     entry: Object = {
         "resource": kind.resource.plural,
         "responseKind": own,

@@ -7,9 +7,10 @@ an item of a set. Source: https://kubernetes.io/docs/reference/using-api/server-
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from kaos.kube import gotext
 from kaos.local.schema import Schema
 
 Path = tuple[str, ...]
@@ -21,7 +22,7 @@ UNOWNED = {("f:apiVersion",), ("f:kind",), ("f:metadata",)} | {
     ("f:metadata", f"f:{name}")
     for name in (
         "name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-        "deletionGracePeriodSeconds", "selfLink", "managedFields", "generateName",
+        "deletionGracePeriodSeconds", "selfLink", "managedFields",
     )
 }  # fmt: skip
 
@@ -96,33 +97,101 @@ def compare(before: Any, after: Any, schema: Schema | None, path: Path = ()) -> 
     removed: set[Path] = set()
     if path in UNOWNED and path != ("f:metadata",):
         return changed, removed
-    if is_granular(after, schema) and after:
-        old = dict[str, Any]()
-        if is_granular(before, schema):
-            old = {element: part for element, part, _ in children(before, schema)}
-        is_map = isinstance(after, dict) and schema is not None and "properties" not in schema.node
-        if before is MISSING and path and (path[-1][0] in "kv" or is_map or schema is None or not schema.components):
-            changed.add(path)
-        seen = set()
-        for element, part, part_schema in children(after, schema):
-            seen.add(element)
-            more = compare(old.get(element, MISSING), part, part_schema, (*path, element))
-            changed |= more[0]
-            removed |= more[1]
-        removed |= {(*path, element) for element in old.keys() - seen}
-    elif before is MISSING or before != after:
-        changed.add(path)
+    if before is not MISSING and not is_granular(before, schema):
+        before, was = MISSING, before
+    else:
+        was = before
+    if not is_granular(after, schema) or not (after or (before is not MISSING and before)):
+        return ({path} if was is MISSING or was != after else set()) - UNOWNED, removed
+    old = {element: part for element, part, _ in children(before, schema)} if before is not MISSING else {}
+    if before is MISSING and path:
+        changed.add(path)  # a container is claimed with the first thing in it
+    seen = set()
+    for element, part, part_schema in children(after, schema):
+        seen.add(element)
+        more = compare(old.get(element, MISSING), part, part_schema, (*path, element))
+        changed |= more[0]
+        removed |= more[1]
+    removed |= {(*path, element) for element in old.keys() - seen}
     return changed - UNOWNED, removed - UNOWNED
 
 
-def lookup(obj: Any, path: Path, schema: Schema | None) -> Any:
-    """The value at `path`, or MISSING."""
-    for element in path:
-        found = next(((part, s) for name, part, s in children_or_none(obj, schema) if name == element), None)
-        if found is None:
-            return MISSING
-        obj, schema = found
-    return obj
+def with_parents(paths: FieldSet, schema: Schema) -> set[Path]:
+    """The paths and the declared fields around them; keys of maps and items of lists stand for themselves only."""
+    found = set(paths)
+    for path in paths:
+        here: Schema | None = schema
+        for length, element in enumerate(path[:-1], 1):
+            if here is None:
+                break
+            if element[0] != "f":
+                here = here.items
+                continue
+            if element[2:] in (here.node.get("properties") or {}):
+                found.add(path[:length])
+            here = here.child(element[2:])
+    return found - UNOWNED
+
+
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """As the real server walks a set: at each level what ends there, then what goes on."""
+    ending = sorted(path for path in paths if len(path) == 1)
+    below: dict[str, list[Path]] = {}
+    for path in paths:
+        if len(path) > 1:
+            below.setdefault(path[0], []).append(path[1:])
+    return ending + [(first, *rest) for first in sorted(below) for rest in in_order(below[first])]
+
+
+def check(value: Any, schema: Schema | None, path: str = "") -> Iterator[str]:
+    """What keeps an applied configuration from being merged: undeclared fields, wrong shapes, items given twice."""
+    if schema is None or value is None:
+        return
+    node = schema.node
+    if isinstance(value, dict):
+        if node.get("type") not in (None, "object"):
+            yield f"{path}: expected {_SHAPES.get(node['type'], 'scalar')}, got &{gotext.shown(value)}"
+            return
+        for name, part in value.items():
+            child = schema.child(name)
+            if child is not None:
+                yield from check(part, child, f"{path}.{name}")
+            elif not schema.preserves_unknown and name not in ("apiVersion", "kind", "metadata"):
+                yield f"{path}.{name}: field not declared in schema"
+    elif node.get("type") == "object":
+        yield f"{path}: expected map, got &{{{gotext.shown(value)}}}"
+    elif isinstance(value, list):
+        yield from _check_items(value, schema, path)
+
+
+_SHAPES = {"array": "list", "string": "string", "boolean": "boolean"}
+
+
+def _check_items(value: list[Any], schema: Schema, path: str) -> Iterator[str]:
+    seen: set[str] = set()
+    for position, item in enumerate(value):
+        key = item_key(schema, item) if schema.list_type in ("map", "set") else None
+        if key is not None and key in seen:
+            yield f"{path}: duplicate entries for key {readable((key,))}"
+        if key is not None:
+            seen.add(key)
+        where = f"{path}{readable((key,))}" if key is not None else f"{path}[{position}]"
+        yield from check(item, schema.items, where)
+
+
+def readable(path: Path) -> str:
+    """The path as messages show it: `.spec.containers[name="main"].image`."""
+    return "".join(_readable(element) for element in path)
+
+
+def _readable(element: str) -> str:
+    kind, value = element[0], element[2:]
+    if kind == "f":
+        return f".{value}"
+    if kind == "k":
+        pairs = (f"{name}={json.dumps(item)}" for name, item in json.loads(value).items())
+        return f"[{','.join(pairs)}]"
+    return f"[={value}]"
 
 
 def children_or_none(value: Any, schema: Schema | None) -> Iterator[tuple[str, Any, Schema | None]]:

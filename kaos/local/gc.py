@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from kaos.kube import times
 from kaos.kube.resources import CUSTOMRESOURCEDEFINITIONS, NAMESPACES
 from kaos.local import definitions
+from kaos.local.deletion import CLEANUP, FOREGROUND, ORPHAN
 from kaos.local.kinds import Kind
-from kaos.local.machinery import FOREGROUND, ORPHAN, DeleteOptions, Machinery
+from kaos.local.machinery import Machinery
+from kaos.local.requests import DeleteOptions
 from kaos.local.status import ApiStatus
 from kaos.local.store import Change, Key
 
@@ -107,6 +110,8 @@ class GarbageCollector:
             self._foreground(kind, key, uid)
         elif kind.resource == NAMESPACES:
             self._empty_namespace(key[2])
+        elif CLEANUP in finalizers:
+            self._empty_definition(kind, key, obj)
 
     def _foreground(self, kind: Kind, key: Key, uid: str) -> None:
         blocking = False
@@ -143,11 +148,10 @@ class GarbageCollector:
             namespace = self._machinery.find(NAMESPACES, None, key[1])
             if namespace is not None and namespace["metadata"].get("deletionTimestamp"):
                 self._empty_namespace(key[1])
-        for definition in self._machinery.list(CUSTOMRESOURCEDEFINITIONS):
-            if definition["metadata"].get("deletionTimestamp") and any(
-                kind.collection == key[0] for kind in definitions.kinds(definition)
-            ):
-                self._machinery.delete(CUSTOMRESOURCEDEFINITIONS, None, definition["metadata"]["name"])
+        for stored in self._machinery.select(CUSTOMRESOURCEDEFINITIONS):
+            if stored.obj["metadata"].get("deletionTimestamp") and definitions.collection(stored.obj) == key[0]:
+                kind = self._machinery.kinds.of(CUSTOMRESOURCEDEFINITIONS)
+                self._empty_definition(kind, (kind.collection, "", stored.obj["metadata"]["name"]), stored.obj)
 
     def _retry_owner(self, owner: Object, namespace: str) -> None:
         group, _, _ = owner["apiVersion"].rpartition("/")
@@ -158,8 +162,18 @@ class GarbageCollector:
         if found and found["metadata"]["uid"] == owner["uid"] and found["metadata"].get("deletionTimestamp"):
             self._deleting(kind, self._machinery.key(kind, namespace, owner["name"]), found)
 
+    def _empty_definition(self, kind: Kind, key: Key, obj: Object) -> None:
+        """Delete the objects of a definition that is to go; with the last one it may."""
+        collection = definitions.collection(obj)
+        of = next((k for k in self._machinery.kinds.stored() if k.collection == collection), None)
+        for (namespace, name), stored in self._machinery.store.items(collection):
+            if of is not None and not stored.obj["metadata"].get("deletionTimestamp"):
+                self._machinery.delete(of.resource, namespace or None, name)
+        if not self._machinery.store.items(collection):
+            self._unfinalize(kind, key, CLEANUP)
+
     def _empty_namespace(self, name: str) -> None:
-        remaining = False
+        left: list[tuple[Kind, Object]] = []
         for kind in list(self._machinery.kinds.stored()):
             if not kind.resource.namespaced:
                 continue
@@ -168,10 +182,55 @@ class GarbageCollector:
                     continue
                 if not stored.obj["metadata"].get("deletionTimestamp"):
                     self._machinery.delete(kind.resource, name, key[2])
-                remaining |= self._machinery.store.get(key) is not None
-        if not remaining and self._machinery.find(NAMESPACES, None, name) is not None:
+                if (still := self._machinery.store.get(key)) is not None:
+                    left.append((kind, still.obj))
+        namespace = self._machinery.find(NAMESPACES, None, name)
+        if namespace is None:
+            return
+        if left:
+            conditions = _remaining(namespace, left)
+            self._machinery.mutate_status(
+                NAMESPACES, None, name, lambda obj: obj["status"].update(conditions=conditions)
+            )
+            return
 
-            def finalized(obj: Object) -> None:
-                obj["spec"]["finalizers"] = []
+        def finalized(obj: Object) -> None:
+            obj["spec"]["finalizers"] = [item for item in obj["spec"].get("finalizers") or () if item != "kubernetes"]
 
-            self._machinery.mutate(NAMESPACES, None, name, finalized, subresource="finalize")
+        self._machinery.mutate(NAMESPACES, None, name, finalized, subresource="finalize")
+
+
+def _remaining(namespace: Object, left: list[tuple[Kind, Object]]) -> list[Object]:
+    """The conditions that say what a namespace still waits for."""
+    counts: dict[str, int] = {}
+    holders: dict[str, int] = {}
+    for kind, obj in left:
+        resource = f"{kind.resource.plural}.{kind.resource.group}"
+        counts[resource] = counts.get(resource, 0) + 1
+        for finalizer in obj["metadata"].get("finalizers") or ():
+            holders[finalizer] = holders.get(finalizer, 0) + 1
+    resources = ", ".join(f"{name} has {count} resource instances" for name, count in sorted(counts.items()))
+    finalizers = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(holders.items()))
+    told = [
+        ("NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered", "All resources successfully discovered"),
+        (
+            "NamespaceDeletionGroupVersionParsingFailure", "False", "ParsedGroupVersions",
+            "All legacy kube types successfully parsed",
+        ),
+        (
+            "NamespaceDeletionContentFailure", "False", "ContentDeleted",
+            "All content successfully deleted, may be waiting on finalization",
+        ),
+        ("NamespaceContentRemaining", "True", "SomeResourcesRemain", f"Some resources are remaining: {resources}"),
+    ]  # fmt: skip
+    if finalizers:
+        message = f"Some content in the namespace has finalizers remaining: {finalizers}"
+        told.append(("NamespaceFinalizersRemaining", "True", "SomeFinalizersRemain", message))
+    before = {item["type"]: item for item in namespace["status"].get("conditions") or ()}
+    made = []
+    for kind, verdict, reason, message in told:
+        since = before.get(kind, {}).get("lastTransitionTime") or times.now()
+        made.append(
+            {"type": kind, "status": verdict, "lastTransitionTime": since, "reason": reason, "message": message}
+        )
+    return made

@@ -12,7 +12,7 @@ from kaos.local import schemas
 from kaos.local.schema import Schema
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-READ_WRITE_STATUS = ("get", "patch", "update")
+CUSTOM_VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")  # in this order
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ class Kind:
     selectable_fields: tuple[str, ...] = ()
     custom: bool = False
     storage_version: bool = True
+    list_kind: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.list_kind:
+            object.__setattr__(self, "list_kind", f"{self.resource.kind}List")
 
     @property
     def collection(self) -> str:
@@ -49,22 +54,29 @@ class Kind:
         return f"{self.resource.plural}.{self.resource.group}" if self.resource.group else self.resource.plural
 
     @property
-    def list_kind(self) -> str:
-        return f"{self.resource.kind}List"
-
-    @property
     def keeps_generation(self) -> bool:
         return self.custom or self.resource.kind in _WITH_GENERATION
 
+    @property
+    def keeps_status(self) -> bool:
+        """Nodes and volumes are made by those who know how they are: their status may come with the creation."""
+        return self.resource.kind in ("Node", "PersistentVolume")
 
-_WITH_GENERATION = {"Deployment", "ReplicaSet", "Pod", "NetworkPolicy", "CustomResourceDefinition"}
+    @property
+    def updates_need_a_version(self) -> bool:
+        return self.custom or self.resource.kind in ("Lease", "CustomResourceDefinition")
+
+
+_WITH_GENERATION = {
+    "Deployment", "ReplicaSet", "Pod", "NetworkPolicy", "CustomResourceDefinition", "EndpointSlice",
+}  # fmt: skip
 
 
 def _builtin(resource: Resource, *short_names: str, **more: Any) -> Kind:
     return Kind(
         resource,
         schema=lambda: schemas.builtin(resource.group, resource.version, resource.kind),
-        singular=resource.kind.lower(),
+        singular="endpoints" if resource.plural == "endpoints" else resource.kind.lower(),
         short_names=short_names,
         **more,
     )
@@ -80,6 +92,7 @@ def _review(group: str, plural: str, kind: str) -> Kind:
 
 _WORKLOAD_SCALE = ScalePaths("spec.replicas", "status.replicas", "status.selector")
 
+# Groups in the order in which a real server tells of them.
 BUILTIN: tuple[Kind, ...] = (
     _builtin(r.NAMESPACES, "ns", status=True, verbs=tuple(v for v in ALL_VERBS if v != "deletecollection")),
     _builtin(r.NODES, "no", status=True),
@@ -96,18 +109,18 @@ BUILTIN: tuple[Kind, ...] = (
     _builtin(Resource("", "v1", "limitranges", "LimitRange"), "limits"),
     _builtin(r.DEPLOYMENTS, "deploy", categories=("all",), status=True, scale=_WORKLOAD_SCALE),
     _builtin(r.REPLICASETS, "rs", categories=("all",), status=True, scale=_WORKLOAD_SCALE),
-    _builtin(r.ENDPOINTSLICES),
-    _builtin(Resource("events.k8s.io", "v1", "events", "Event"), "ev"),
-    _builtin(r.LEASES),
+    _builtin(Resource("events.k8s.io", "v1", "events", "Event"), "ev", storage_version=False),
+    _review("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
+    _review("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
+    _review("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
     _builtin(r.NETWORKPOLICIES, "netpol"),
     _rbac("roles", "Role", True),
     _rbac("rolebindings", "RoleBinding", True),
     _rbac("clusterroles", "ClusterRole", False),
     _rbac("clusterrolebindings", "ClusterRoleBinding", False),
     _builtin(r.CUSTOMRESOURCEDEFINITIONS, "crd", "crds", categories=("api-extensions",), status=True),
-    _review("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
-    _review("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
-    _review("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
+    _builtin(r.LEASES),
+    _builtin(r.ENDPOINTSLICES),
 )
 
 
@@ -144,8 +157,17 @@ class Kinds:
         seen: dict[str, Kind] = {}
         for kind in self.by_path.values():
             if "list" in kind.verbs and (kind.collection not in seen or kind.storage_version):
-                seen.setdefault(kind.collection, kind)
+                seen[kind.collection] = kind
         return seen.values()
+
+    def storage(self, kind: Kind) -> Kind:
+        """The version in which objects of this kind are stored."""
+        if kind.storage_version:
+            return kind
+        return next(stored for stored in self.stored() if stored.collection == kind.collection)
+
+    def is_builtin_group(self, group: str) -> bool:
+        return any(kind.resource.group == group for kind in BUILTIN)
 
     def replace_custom(self, kinds: Iterable[Kind]) -> None:
         """The custom kinds are now these."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from kaos.kube import times
 from kaos.local import fieldsets
-from kaos.local.fieldsets import MISSING, FieldSet, Path
+from kaos.local.fieldsets import FieldSet, Path
 from kaos.local.schema import Schema
 
 Object = dict[str, Any]
@@ -46,7 +46,7 @@ class Conflict:
 
     @property
     def field(self) -> str:
-        return "".join(_readable(element) for element in self.path)
+        return fieldsets.readable(self.path)
 
     @property
     def owner(self) -> str:
@@ -62,29 +62,18 @@ class ApplyConflict(Exception):
     def __init__(self, conflicts: list[Conflict]) -> None:
         self.conflicts = conflicts
         owners = sorted({conflict.owner for conflict in conflicts})
-        noun = "conflict" if len(conflicts) == 1 else "conflicts"
-        if len(owners) == 1:
-            fields = [conflict.field for conflict in conflicts]
-            listed = f": {fields[0]}" if len(fields) == 1 else ":\n" + "\n".join(f"- {field}" for field in fields)
-            text = f"{len(conflicts)} {noun} with {owners[0]}{listed}"
+        if len(conflicts) == 1:
+            text = f"1 conflict: conflict with {owners[0]}: {conflicts[0].field}"
         else:
-            text = f"{len(conflicts)} {noun}:\n" + "\n".join(
+            text = f"{len(conflicts)} conflicts: " + "\n".join(
                 f"conflicts with {owner}:\n" + "\n".join(f"- {c.field}" for c in conflicts if c.owner == owner)
                 for owner in owners
             )
         super().__init__(f"Apply failed with {text}")
 
 
-def _readable(element: str) -> str:
-    kind, value = element[0], element[2:]
-    if kind == "f":
-        return f".{value}"
-    if kind == "k":
-        import json
-
-        pairs = (f"{name}={json.dumps(item)}" for name, item in json.loads(value).items())
-        return f"[{','.join(pairs)}]"
-    return f"[={value}]"
+class NotMergeable(Exception):
+    """The applied configuration does not fit the kind's schema; the text says where."""
 
 
 def entries(obj: Object) -> list[Entry]:
@@ -111,7 +100,7 @@ def write(obj: Object, claims: list[Entry]) -> None:
             "manager": claim.manager,
             "operation": claim.operation,
             "apiVersion": claim.api_version,
-            "time": claim.time,
+            **({"time": claim.time} if claim.time else {}),
             "fieldsType": "FieldsV1",
             "fieldsV1": fieldsets.to_fields(claim.fields),
         }
@@ -123,27 +112,23 @@ def write(obj: Object, claims: list[Entry]) -> None:
 
 
 def record_update(
-    before: Object | None, after: Object, *, manager: str, schema: Schema, subresource: str = "", now: str | None = None
+    before: Object, after: Object, *, manager: str, schema: Schema, subresource: str = "", now: str | None = None
 ) -> None:
     """Note in `after` that `manager` wrote what differs from `before`; it takes those fields from all others."""
-    if after["metadata"].get("managedFields") == [{}] or after["metadata"].get("managedFields") == []:
-        claims: list[Entry] = []  # the documented way to drop all claims
-        base = None
-    else:
-        claims = entries(before) if before is not None else []
-        base = before
-    changed, removed = fieldsets.compare(_bare(base) if base is not None else MISSING, _bare(after), schema)
-    changed.discard(())
-    if not changed and not removed:
-        write(after, claims)
-        return
+    dropped = after["metadata"].get("managedFields") in ([], [{}])  # the documented way to drop all claims
+    claims = [] if dropped else entries(before)
+    changed, removed = fieldsets.compare(_bare(before), _bare(after), schema)
     claims = [replace(claim, fields=_without(claim.fields, changed, removed)) for claim in claims]
-    mine = Entry(manager, "Update", after["apiVersion"], subresource, now or times.now(), frozenset(changed))
-    own = next((claim for claim in claims if claim.key == mine.key), None)
-    if own is not None:
-        claims.remove(own)
-        mine = replace(mine, fields=own.fields | mine.fields)
-    write(after, [*claims, mine])
+    if changed:
+        mine = Entry(
+            manager, "Update", after["apiVersion"], subresource, times.now() if now is None else now, frozenset(changed)
+        )
+        own = next((claim for claim in claims if claim.key == mine.key), None)
+        if own is not None:
+            claims.remove(own)
+            mine = replace(mine, fields=own.fields | mine.fields)
+        claims.append(mine)
+    write(after, claims)
 
 
 def _bare(obj: Object) -> Object:
@@ -161,51 +146,42 @@ def apply(
     live: Object | None, applied: Object, *, manager: str, force: bool, schema: Schema, subresource: str = "",
     now: str | None = None,
 ) -> Object:  # fmt: skip
-    """The object after `manager` applied its configuration. Raises ApplyConflict."""
+    """The object after `manager` applied its configuration. Raises ApplyConflict and NotMergeable."""
     configuration = copy.deepcopy(applied)
     configuration.get("metadata", {}).pop("managedFields", None)
+    if problems := list(fieldsets.check(_bare(configuration), schema)):
+        raise NotMergeable(problems[0] if len(problems) == 1 else "errors:" + "".join(f"\n  {p}" for p in problems))
     wanted = fieldsets.of_applied(_bare(configuration), schema)
-    claims = entries(live) if live is not None else []
     mine = Entry(manager, "Apply", applied["apiVersion"], subresource, now or times.now(), wanted)
+    if live is None:
+        write(configuration, [mine])
+        return configuration
+    claims = entries(live)
     previous = next((claim for claim in claims if claim.key == mine.key), None)
     others = [claim for claim in claims if claim.key != mine.key]
-    merged = merge(live, configuration, schema) if live is not None else configuration
-
-    taken = _changed_fields(live, merged, wanted, schema)
+    merged = merge(live, configuration, schema)
+    if previous is not None:
+        _give_up(merged, previous.fields, frozenset().union(wanted, *(claim.fields for claim in others)), schema)
+    changed, removed = fieldsets.compare(_bare(live), _bare(merged), schema)
     conflicts = [
         Conflict(claim.manager, claim.operation, claim.subresource, claim.api_version, path)
         for claim in others
-        for path in sorted(claim.fields & taken)
+        for path in fieldsets.in_order(claim.fields & changed)
     ]
     if conflicts and not force:
         raise ApplyConflict(conflicts)
-    others = [replace(claim, fields=claim.fields - taken) for claim in others]
-    if previous is not None:
-        kept = frozenset().union(wanted, *(claim.fields for claim in others))
-        for path in sorted(previous.fields - wanted, key=len):
-            if path not in kept and not any(other[: len(path)] == path for other in kept):
-                remove(merged, path, schema)
-        if previous.fields == wanted and live is not None and _bare(live) == _bare(merged):
-            mine = replace(mine, time=previous.time)
+    others = [replace(claim, fields=_without(claim.fields, changed, removed)) for claim in others]
+    if not changed and not removed:
+        mine = replace(mine, time=previous.time if previous is not None else "")
     write(merged, [*others, mine])
     return merged
 
 
-def _changed_fields(live: Object | None, merged: Object, wanted: FieldSet, schema: Schema) -> FieldSet:
-    if live is None:
-        return frozenset()
-    return frozenset(
-        path
-        for path in wanted
-        if not _same(fieldsets.lookup(live, path, schema), fieldsets.lookup(merged, path, schema), schema)
-    )
-
-
-def _same(before: Any, after: Any, schema: Schema) -> bool:
-    if before is MISSING:
-        return False
-    # A claim on a container ("." of an object or item) is not about its parts.
-    return before == after or (isinstance(before, dict) and isinstance(after, dict) and bool(after))
+def _give_up(merged: Object, before: FieldSet, owned: FieldSet, schema: Schema) -> None:
+    """Take out what the manager applied before and nobody owns now."""
+    gone = fieldsets.with_parents(before, schema) - fieldsets.with_parents(owned, schema)
+    for path in sorted(gone, key=len):
+        remove(merged, path, schema)
 
 
 def merge(live: Any, applied: Any, schema: Schema | None) -> Any:

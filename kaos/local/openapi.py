@@ -30,6 +30,7 @@ _QUERY = {
     "allowWatchBookmarks": "boolean",
     "sendInitialEvents": "boolean",
 }
+_METADATA = {"allOf": [{"$ref": REF_PREFIX + schemas.OBJECT_META}]}
 _READ = ("labelSelector", "fieldSelector", "limit", "continue", "resourceVersion", "timeoutSeconds", "watch")
 _WRITE = ("dryRun", "fieldManager", "fieldValidation")
 _PATCH_TYPES = (
@@ -86,10 +87,14 @@ def _component(kind: Kind) -> str:
 def _shapes(kind: Kind, name: str) -> Object:
     """The kind's component with all that it refers to."""
     if kind.custom:
-        node = json.loads(json.dumps(kind.schema().node))
-        node["properties"]["metadata"] = {"allOf": [{"$ref": REF_PREFIX + schemas.OBJECT_META}]}
-        shapes = {name: node}
-        queue = [schemas.OBJECT_META]
+        node = _published(json.loads(json.dumps(kind.schema().node)))
+        node["properties"]["metadata"] = _METADATA
+        shapes = {name: node, f"{name}List": _list_of(kind, name)}
+        if kind.selectable_fields:
+            selectable = [{"fieldPath": field} for field in kind.selectable_fields]
+            shapes[name]["x-kubernetes-selectable-fields"] = selectable
+            shapes[f"{name}List"]["x-kubernetes-selectable-fields"] = selectable
+        queue = [schemas.OBJECT_META, schemas.LIST_META]
     else:
         shapes = {}
         queue = [name]
@@ -101,6 +106,38 @@ def _shapes(kind: Kind, name: str) -> Object:
             queue += _references(shapes[wanted])
     shapes[name]["x-kubernetes-group-version-kind"] = [_gvk(kind)]
     return shapes
+
+
+def _list_of(kind: Kind, name: str) -> Object:
+    gvk = {"group": kind.resource.group, "kind": kind.list_kind, "version": kind.resource.version}
+    return {
+        "description": f"{kind.list_kind} is a list of {kind.resource.kind}",
+        "type": "object",
+        "required": ["items"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"allOf": [{"$ref": REF_PREFIX + schemas.LIST_META}]},
+            "items": {"type": "array", "items": {"allOf": [{"$ref": REF_PREFIX + name}]}},
+        },
+        "x-kubernetes-group-version-kind": [gvk],
+    }
+
+
+def _published(node: Object) -> Object:
+    """A schema of a CRD as clients are told of it: with the shapes that its extensions mean. Changed in place."""
+    if node.get("x-kubernetes-int-or-string") and "type" not in node:
+        node.setdefault("anyOf", [{"type": "integer"}, {"type": "string"}])
+    if node.get("x-kubernetes-embedded-resource"):
+        text = {"type": "string"}
+        node["properties"] = {**(node.get("properties") or {}), "apiVersion": text, "kind": text, "metadata": _METADATA}
+        node["required"] = ["kind", "apiVersion", *(node.get("required") or ())]
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            _published(node[key])
+    for child in (node.get("properties") or {}).values():
+        _published(child)
+    return node
 
 
 def _references(node: Any) -> Iterator[str]:

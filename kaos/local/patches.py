@@ -44,7 +44,6 @@ def _apply(document: Any, operation: dict[str, Any]) -> Any:
             value = copy.deepcopy(operation.get("value"))
             if path == "":
                 return value
-            _find(document, path, verb)
             return _set(document, path, value)
         case "move" | "copy":
             source = operation.get("from")
@@ -89,7 +88,11 @@ def _parent(document: Any, path: str, verb: str) -> tuple[Any, str]:
 
 def _set(document: Any, path: str, value: Any) -> Any:
     holder, token = _parent(document, path, "replace")
-    holder[int(token) if isinstance(holder, list) else token] = value
+    if isinstance(holder, dict):
+        holder[token] = value  # as the library of the real server does, also where nothing was
+    else:
+        _find(document, path, "replace")
+        holder[int(token)] = value
     return document
 
 

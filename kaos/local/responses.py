@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kaos.local.status import ApiStatus
+from kaos.local.status import ApiStatus, PageNotFound
 
 _COMPRESS_FROM = 128 * 1024
 
@@ -34,6 +34,8 @@ def reply(
 
 
 def failure(refused: ApiStatus) -> web.Response:
+    if isinstance(refused, PageNotFound):
+        return web.Response(text=refused.message, status=refused.code)
     response = reply(refused.body(), refused.code)
     if refused.code in (429, 504) or refused.code == 503:
         response.headers["Retry-After"] = "1"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Protocol
 
 from aiohttp import web
 
 from kaos.errors import UsageError
 from kaos.local import auth, discovery, openapi, paths, status
 from kaos.local.certs import Credentials
+from kaos.local.logs_http import PodLogs
 from kaos.local.machinery import Machinery
+from kaos.local.negotiation import wants_aggregated
 from kaos.local.proxying import Addresses, Proxy
 from kaos.local.resources_http import Resources
 from kaos.local.responses import failure, reply
@@ -20,13 +21,6 @@ from kaos.local.status import ApiStatus
 log = logging.getLogger("kaos.local.api")
 
 AGGREGATED = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-
-
-class PodLogs(Protocol):
-    """Where the API server gets a container's log from."""
-
-    def stream(self, namespace: str, pod: str, container: str, query: dict[str, str]) -> Any:
-        """An async iterator of bytes. Raises ApiStatus before the first."""
 
 
 class ApiServer:
@@ -81,9 +75,10 @@ class ApiServer:
         where = paths.parse(request.rel_url.raw_path)
         if where is None:
             return self._other(request)
-        kind = self._machinery.kinds.find(where.group, where.version, where.plural)
+        kinds = self._machinery.kinds
+        kind = kinds.find(where.group, where.version, where.plural)
         if kind is None:
-            raise status.no_such_path()
+            raise status.no_such_path(plain=not kinds.is_builtin_group(where.group))
         if where.subresource == "proxy" and where.plural in ("pods", "services"):
             return await self._proxy.handle(request, where)
         return await self._resources.handle(request, kind, where)
@@ -93,16 +88,14 @@ class ApiServer:
         if request.method not in ("GET", "HEAD"):
             raise status.method_not_allowed()
         kinds = self._machinery.kinds
-        aggregated = "apidiscovery.k8s.io" in request.headers.get("Accept", "")
         match request.path.strip("/").split("/"):
             case ["livez" | "readyz" | "healthz", *_]:
                 return web.Response(text="ok")
             case ["version"]:
                 return reply(discovery.version())
-            case ["api"] if aggregated:
-                return reply(discovery.aggregated(kinds, core=True), media_type=f"application/json;{AGGREGATED}")
-            case ["apis"] if aggregated:
-                return reply(discovery.aggregated(kinds, core=False), media_type=f"application/json;{AGGREGATED}")
+            case ["api" | "apis" as root] if wants_aggregated(request.headers.get("Accept", "")):
+                found = discovery.aggregated(kinds, core=root == "api")
+                return reply(found, media_type=f"application/json;{AGGREGATED}")
             case ["api"]:
                 return reply(discovery.api_versions(f"127.0.0.1:{self.port}"))
             case ["apis"]:
@@ -114,11 +107,15 @@ class ApiServer:
             case ["apis", group, version] if found := discovery.resource_list(kinds, group, version):
                 return reply(found)
             case ["openapi", "v3"]:
-                return reply(openapi.index(kinds))
+                return reply(openapi.index(kinds), media_type="text/plain; charset=utf-8")
             case ["openapi", "v3", "api", version] if found := openapi.document(kinds, "", version):
                 return reply(found)
             case ["openapi", "v3", "apis", group, version] if found := openapi.document(kinds, group, version):
                 return reply(found)
             case [""]:
                 return reply({"paths": ["/api", "/apis", "/livez", "/openapi/v3", "/readyz", "/version"]})
-        raise status.no_such_path()
+            case ["openapi", "v3", *_]:
+                return web.Response(status=404, headers={"Content-Type": ""})
+            case ["apis", group, *_] if kinds.is_builtin_group(group):
+                raise status.no_such_path()
+        raise status.no_such_path(plain=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,12 +44,23 @@ def not_found(resource: Resource, name: str) -> ApiStatus:
     return ApiStatus(404, "NotFound", f'{_qualified(resource)} "{name}" not found', _details(resource, name))
 
 
-def no_such_path() -> ApiStatus:
+class PageNotFound(ApiStatus):
+    """A path that belongs to no API: a real server answers it with plain text."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "NotFound", "404 page not found\n")
+
+
+def no_such_path(plain: bool = False) -> ApiStatus:
+    if plain:
+        return PageNotFound()
     return ApiStatus(404, "NotFound", "the server could not find the requested resource", {})
 
 
-def already_exists(resource: Resource, name: str) -> ApiStatus:
-    return ApiStatus(409, "AlreadyExists", f'{_qualified(resource)} "{name}" already exists', _details(resource, name))
+def already_exists(resource: Resource, name: str, present: dict[str, Any]) -> ApiStatus:
+    going = "object is being deleted: " if present["metadata"].get("deletionTimestamp") else ""
+    message = f'{going}{_qualified(resource)} "{name}" already exists'
+    return ApiStatus(409, "AlreadyExists", message, _details(resource, name))
 
 
 def conflict(resource: Resource, name: str, why: str = "") -> ApiStatus:
@@ -57,17 +69,92 @@ def conflict(resource: Resource, name: str, why: str = "") -> ApiStatus:
     return ApiStatus(409, "Conflict", message, _details(resource, name))
 
 
+def other_uid(resource: Resource, name: str, key: str, asked: str, held: str) -> ApiStatus:
+    why = (
+        f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+        f"Precondition failed: UID in precondition: {asked}, UID in object meta: {held}"
+    )
+    return conflict(resource, name, why)
+
+
+def no_such_uid(resource: Resource, name: str, asked: str) -> ApiStatus:
+    why = f"uid mismatch: the provided object specified uid {asked}, and no existing object was found"
+    return conflict(resource, name, why)
+
+
 def apply_conflict(message: str, causes: list[dict[str, str]]) -> ApiStatus:
     return ApiStatus(409, "Conflict", message, {"causes": causes})
 
 
+def not_mergeable(applied: dict[str, Any], problem: str) -> ApiStatus:
+    meta = applied.get("metadata") or {}
+    api_version = str(applied.get("apiVersion", ""))
+    shown = api_version if "/" in api_version else f"/{api_version}"
+    what = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {shown}, Kind={applied.get('kind', '')}"
+    return ApiStatus(500, "", f"failed to create typed patch object ({what}): {problem}")
+
+
 def invalid(resource: Resource, name: str, errors: Sequence[FieldError]) -> ApiStatus:
+    return _invalid(resource.group, resource.kind, name, errors)
+
+
+def invalid_options(kind: str, errors: Sequence[FieldError]) -> ApiStatus:
+    return _invalid("meta.k8s.io", kind, "", errors)
+
+
+def bad_patch(document: str, problem: str) -> ApiStatus:
+    message = f"Invalid value: {json.dumps(document)}: {problem}"
+    return _invalid("", "", "", [FieldError("patch", "FieldValueInvalid", message)])
+
+
+def bad_scale(name: str, errors: Sequence[FieldError]) -> ApiStatus:
+    return _invalid("autoscaling", "Scale", name, errors)
+
+
+def version_needed(resource: Resource, name: str) -> ApiStatus:
+    message = "Invalid value: 0: must be specified for an update"
+    error = FieldError("metadata.resourceVersion", "FieldValueInvalid", message)
+    return _invalid(resource.group, resource.plural, name, [error])
+
+
+def _invalid(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> ApiStatus:
     texts = [f"{error.field}: {error.message}" for error in errors]
     listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
-    group = {"group": resource.group} if resource.group else {}
-    details = {"name": name, **group, "kind": resource.kind, "causes": [error.cause() for error in errors]}
-    return ApiStatus(422, "Invalid", f'{kind} "{name}" is invalid: {listed}', details)
+    told = {"name": name, "group": group, "kind": kind}
+    details = {key: value for key, value in told.items() if value} | {"causes": [error.cause() for error in errors]}
+    what = f"{kind}.{group}" if group else kind
+    return ApiStatus(422, "Invalid", f'{what} "{name}" is invalid: {listed}', details)
+
+
+class Undecodable(ApiStatus):
+    """A body that does not fit its kind; `problem` is what is wrong with it."""
+
+    def __init__(self, resource: Resource, problem: str) -> None:
+        self.problem = problem
+        name, version = resource.kind, resource.version
+        super().__init__(400, "BadRequest", f'{name} in version "{version}" cannot be handled as a {name}: {problem}')
+
+
+def undecodable(resource: Resource, problem: str) -> Undecodable:
+    return Undecodable(resource, problem)
+
+
+def other_name(given: str, asked: str) -> ApiStatus:
+    return bad_request(f"the name of the object ({given}) does not match the name on the URL ({asked})")
+
+
+def version_on_create() -> ApiStatus:
+    return ApiStatus(500, "", "resourceVersion should not be set on objects to be created")
+
+
+def terminating(resource: Resource) -> ApiStatus:
+    message = "create not allowed while custom resource definition is terminating"
+    return ApiStatus(405, "MethodNotAllowed", message, _details(resource, ""))
+
+
+def unsupported(resource: Resource, verb: str) -> ApiStatus:
+    message = f'{verb} is not supported on resources of kind "{_qualified(resource)}"'
+    return ApiStatus(405, "MethodNotAllowed", message, _details(resource, ""))
 
 
 def bad_request(message: str) -> ApiStatus:
@@ -93,6 +180,11 @@ def method_not_allowed() -> ApiStatus:
     return ApiStatus(405, "MethodNotAllowed", message, {})
 
 
+def rejected() -> ApiStatus:
+    message = "the server rejected our request due to an error in our request"
+    return ApiStatus(422, "Invalid", message, {})
+
+
 def expired(oldest: int, asked: int) -> ApiStatus:
     return ApiStatus(410, "Expired", f"too old resource version: {asked} ({oldest})")
 
@@ -111,14 +203,40 @@ def too_large_version(asked: int, current: int) -> ApiStatus:
     return ApiStatus(504, "Timeout", message, {"causes": [cause], "retryAfterSeconds": 1})
 
 
-def unsupported_media_type(given: str, accepted: Sequence[str]) -> ApiStatus:
+def unsupported_media_type(accepted: Sequence[str]) -> ApiStatus:
     message = f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
     return ApiStatus(415, "UnsupportedMediaType", message)
 
 
-def not_acceptable(accepted: Sequence[str]) -> ApiStatus:
-    message = f"only the following media types are accepted: {', '.join(accepted)}"
-    return ApiStatus(406, "NotAcceptable", message)
+def unsupported_media() -> ApiStatus:
+    return ApiStatus(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+
+
+_MEDIA = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_STREAMS = ("application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch")
+
+
+def not_acceptable(known: bool) -> ApiStatus:
+    """`known`: a media type that is spoken was asked for, though not in a shape that is."""
+    if known:
+        message = f"only the following media types are accepted: {', '.join(_MEDIA)}"
+        return ApiStatus(406, "NotAcceptable", message)
+    message = f"406: Not Acceptable\n\nAvailable representations: {', '.join((*_MEDIA, *_STREAMS))}"
+    return ApiStatus(406, "NotAcceptable", message, {})
+
+
+def not_a_list(shape: str, resource: Resource) -> ApiStatus:
+    what = f"you requested {shape}, but the requested object is not a list (*{_go_type(resource)})"
+    return ApiStatus(406, "NotAcceptable", what)
+
+
+def is_a_list(shape: str, resource: Resource) -> ApiStatus:
+    what = f"you requested {shape}, but the requested object is a list (*{_go_type(resource)}List)"
+    return ApiStatus(406, "NotAcceptable", what)
+
+
+def _go_type(resource: Resource) -> str:
+    return f"{resource.group.partition('.')[0] or 'core'}.{resource.kind}"
 
 
 def too_large() -> ApiStatus:

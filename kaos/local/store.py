@@ -51,6 +51,14 @@ class Change:
     stored: Stored
     before: Stored | None
 
+    def gone(self) -> Stored:
+        """The state before this change, as the last one that a watch sees of an object it selects no more."""
+        if self.kind == "DELETED":
+            return self.stored
+        revision = self.stored.revision
+        meta = {**self.before.obj["metadata"], "resourceVersion": str(revision)}
+        return Stored({**self.before.obj, "metadata": meta}, revision, b"")
+
 
 class Store:
     """Objects by collection, and everything that happened to them lately."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kaos.kube import jsonpath, times
+from kaos.kube import jsonpath, selectors, times
 from kaos.local.kinds import Kind
 
 Object = dict[str, Any]
@@ -34,12 +34,14 @@ class Column:
         }
 
 
-def table(kind: Kind, objects: Iterable[Object], meta: Object, include_object: str = "Metadata") -> Object:
+def table(
+    kind: Kind, objects: Iterable[Object], meta: Object, include_object: str = "Metadata", version: str = "v1"
+) -> Object:
     """A Table of the objects. `include_object` is None, Metadata or Object."""
     columns = columns_of(kind)
     return {
         "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
+        "apiVersion": f"meta.k8s.io/{version}",
         "metadata": meta,
         "columnDefinitions": [column.definition() for column in columns],
         "rows": [row(columns, obj, include_object) for obj in objects],
@@ -47,12 +49,8 @@ def table(kind: Kind, objects: Iterable[Object], meta: Object, include_object: s
 
 
 def row(columns: list[Column], obj: Object, include_object: str) -> Object:
-    made: Object = {"cells": [column.cell(obj) for column in columns]}
-    if include_object == "Object":
-        made["object"] = obj
-    elif include_object == "Metadata":
-        made["object"] = partial(obj)
-    return made
+    shown = {"Object": obj, "Metadata": partial(obj), "None": None}[include_object]
+    return {"cells": [column.cell(obj) for column in columns], "object": shown}
 
 
 def partial(obj: Object) -> Object:
@@ -61,7 +59,7 @@ def partial(obj: Object) -> Object:
 
 def columns_of(kind: Kind) -> list[Column]:
     if kind.custom:
-        return [_NAME, *(_custom(column) for column in kind.columns)] if kind.columns else [_NAME, _AGE]
+        return [_NAME, *(_custom(column) for column in kind.columns)] if kind.columns else [_NAME, _CREATED_AGO]
     return _COLUMNS.get(kind.resource.kind) or [_NAME, _CREATED]
 
 
@@ -79,9 +77,8 @@ def _custom(column: Any) -> Column:
             return json.dumps(value, separators=(",", ":"))
         return value
 
-    return Column(
-        column["name"], cell, kind, column.get("format", ""), column.get("priority", 0), column.get("description", "")
-    )
+    description = column.get("description") or f"Custom resource definition column (in JSONPath format): {path}"
+    return Column(column["name"], cell, kind, column.get("format", ""), column.get("priority", 0), description)
 
 
 def _age(obj: Object) -> str:
@@ -101,7 +98,8 @@ def _at(path: str, absent: Any = "") -> Callable[[Object], Any]:
 
 _NAME = Column("Name", _at("metadata.name"), format="name")
 _AGE = Column("Age", _age)
-_CREATED = Column("Created At", _at("metadata.creationTimestamp"), "string")
+_CREATED_AGO = Column("Age", _age, "date")
+_CREATED = Column("Created At", _at("metadata.creationTimestamp"), "date")
 
 
 def _containers(obj: Object, field: str) -> str:
@@ -113,8 +111,8 @@ def _labels(labels: dict[str, str] | None) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items())) or "<none>"
 
 
-def _selector(obj: Object) -> str:
-    return _labels((obj["spec"].get("selector") or {}).get("matchLabels"))
+def _selector(field: str) -> Callable[[Object], str]:
+    return lambda obj: selectors.text_of(obj["spec"].get(field)) or "<none>"
 
 
 def _pod_ready(obj: Object) -> str:
@@ -188,9 +186,28 @@ def _event_seen(obj: Object) -> str:
     return times.age(moment)
 
 
+def _event_first_seen(obj: Object) -> str:
+    return times.age(obj.get("firstTimestamp") or obj.get("deprecatedFirstTimestamp") or obj.get("eventTime"))
+
+
+def _event_about(obj: Object) -> Object:
+    return obj.get("involvedObject") or obj.get("regarding") or {}
+
+
 def _event_object(obj: Object) -> str:
-    about = obj.get("involvedObject") or obj.get("regarding") or {}
+    about = _event_about(obj)
     return f"{about.get('kind', '').lower()}/{about.get('name', '')}"
+
+
+def _event_message(obj: Object) -> str:
+    return (obj.get("message") or obj.get("note", "")).strip()
+
+
+def _event_source(obj: Object) -> str:
+    source = obj.get("source") or obj.get("deprecatedSource") or {}
+    component = source.get("component") or obj.get("reportingComponent") or obj.get("reportingController") or ""
+    host = source.get("host") or obj.get("reportingInstance") or ""
+    return f"{component}, {host}" if host else component
 
 
 def _slice_ports(obj: Object) -> str:
@@ -205,10 +222,6 @@ def _slice_addresses(obj: Object) -> str:
 
 def _claim_status(obj: Object) -> str:
     return "Terminating" if obj["metadata"].get("deletionTimestamp") else _at("status.phase")(obj)
-
-
-def _pod_selector(obj: Object) -> str:
-    return _labels((obj["spec"].get("podSelector") or {}).get("matchLabels"))
 
 
 def _modes(obj: Object) -> str:
@@ -234,7 +247,7 @@ def _workload(*middle: Column) -> list[Column]:
         _NAME, *middle, _AGE,
         _wide("Containers", lambda obj: _containers(obj, "name")),
         _wide("Images", lambda obj: _containers(obj, "image")),
-        _wide("Selector", _selector),
+        _wide("Selector", _selector("selector")),
     ]  # fmt: skip
 
 
@@ -261,8 +274,8 @@ _COLUMNS: dict[str, list[Column]] = {
     ],
     "Deployment": _workload(
         Column("Ready", lambda obj: f"{obj['status'].get('readyReplicas', 0)}/{obj['spec'].get('replicas', 1)}"),
-        Column("Up-to-date", _at("status.updatedReplicas", 0), "integer"),
-        Column("Available", _at("status.availableReplicas", 0), "integer"),
+        Column("Up-to-date", _at("status.updatedReplicas", 0)),
+        Column("Available", _at("status.availableReplicas", 0)),
     ),
     "ReplicaSet": _workload(
         _number("Desired", "spec.replicas"), _number("Current", "status.replicas"),
@@ -270,7 +283,7 @@ _COLUMNS: dict[str, list[Column]] = {
     ),
     "Service": [
         _NAME, Column("Type", _at("spec.type")), Column("Cluster-IP", _at("spec.clusterIP", "<none>")),
-        Column("External-IP", lambda obj: "<none>"), Column("Port(s)", _service_ports), _AGE,
+        Column("External-IP", _at("spec.externalName", "<none>")), Column("Port(s)", _service_ports), _AGE,
         _wide("Selector", lambda obj: _labels(obj["spec"].get("selector"))),
     ],
     "Node": [
@@ -287,11 +300,11 @@ _COLUMNS: dict[str, list[Column]] = {
     "ServiceAccount": [_NAME, Column("Secrets", _count("secrets")), _AGE],
     "Event": [
         Column("Last Seen", _event_seen), Column("Type", _at("type")), Column("Reason", _at("reason")),
-        Column("Object", _event_object), _wide("Subobject", _at("involvedObject.fieldPath")),
-        _wide("Source", _at("source.component")),
-        Column("Message", lambda obj: obj.get("message") or obj.get("note", "")),
-        _wide("First Seen", lambda obj: times.age(obj.get("firstTimestamp") or obj.get("eventTime"))),
-        _wide("Count", lambda obj: obj.get("count") or 1, type="integer"), _wide("Name", _at("metadata.name")),
+        Column("Object", _event_object), _wide("Subobject", lambda obj: _event_about(obj).get("fieldPath", "")),
+        _wide("Source", _event_source), Column("Message", _event_message),
+        _wide("First Seen", _event_first_seen),
+        _wide("Count", lambda obj: obj.get("count") or obj.get("deprecatedCount") or 1),
+        _wide("Name", _at("metadata.name"), format="name"),
     ],
     "PersistentVolumeClaim": [
         _NAME, Column("Status", _claim_status),
@@ -305,7 +318,7 @@ _COLUMNS: dict[str, list[Column]] = {
         Column("Endpoints", _slice_addresses), _AGE,
     ],
     "NetworkPolicy": [
-        _NAME, Column("Pod-Selector", _pod_selector), _AGE,
+        _NAME, Column("Pod-Selector", _selector("podSelector")), _AGE,
     ],
     "RoleBinding": _binding(),
     "ClusterRoleBinding": _binding(),
@@ -314,7 +327,7 @@ _COLUMNS: dict[str, list[Column]] = {
 }  # fmt: skip
 
 
-def watch_tables(kind: Kind, include_object: str) -> Callable[[Object], Object]:
+def watch_tables(kind: Kind, include_object: str, version: str) -> Callable[[Object], Object]:
     """Events of a watch as Tables: the columns come once, with the first."""
     columns = columns_of(kind)
     definitions: Iterator[list[Object]] = iter([[column.definition() for column in columns]])
@@ -322,7 +335,7 @@ def watch_tables(kind: Kind, include_object: str) -> Callable[[Object], Object]:
     def one(obj: Object) -> Object:
         return {
             "kind": "Table",
-            "apiVersion": "meta.k8s.io/v1",
+            "apiVersion": f"meta.k8s.io/{version}",
             "metadata": {"resourceVersion": obj["metadata"].get("resourceVersion", "")},
             "columnDefinitions": next(definitions, None),
             "rows": [row(columns, obj, include_object)],

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from kaos.kube.selectors import FieldSelector, LabelSelector
-from kaos.local import status, tables
+from kaos.local import options, status, tables
 from kaos.local.kinds import Kind
 from kaos.local.machinery import Machinery, matches
 from kaos.local.negotiation import Form
@@ -43,7 +43,7 @@ class Watch:
 
     def _shaper(self, form: Form, include_object: str) -> Callable[[Stored], Any]:
         if form.kind == "Table":
-            to_table = tables.watch_tables(self._kind, include_object)
+            to_table = tables.watch_tables(self._kind, include_object, form.version)
             return lambda stored: to_table(served(self._kind, stored.obj))
         if form.kind.startswith("PartialObjectMetadata"):
             return lambda stored: tables.partial(stored.obj)
@@ -51,8 +51,8 @@ class Watch:
 
     async def serve(self, request: web.Request, stopping: asyncio.Event) -> web.StreamResponse:
         query = request.query
-        timeout_s = float(query.get("timeoutSeconds") or _DEFAULT_TIMEOUT_S)
-        bookmarks = query.get("allowWatchBookmarks") in ("true", "1")
+        timeout_s = float(options.number(query, "timeoutSeconds") or _DEFAULT_TIMEOUT_S)
+        bookmarks = options.is_true(query.get("allowWatchBookmarks"))
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
         with self._store.subscribe() as changes:
@@ -71,15 +71,14 @@ class Watch:
         """What comes before the present: the objects that are there, or the changes since the asked revision."""
         asked = query.get("resourceVersion") or ""
         initial = query.get("sendInitialEvents")
-        if initial in ("true", "1") or (initial is None and asked in ("", "0")):
+        wanted = options.is_true(initial)
+        if wanted or (initial is None and asked in ("", "0")):
             events = [_line("ADDED", self._shape(stored)) for stored in self._present()]
-            if initial and bookmarks:
+            if wanted and bookmarks:
                 events.append(self._bookmark(initial_end=True))
             return iter(events)
         if asked in ("", "0"):
             return iter(())
-        if not asked.isdecimal():
-            raise status.bad_request(f"invalid resource version {asked!r}")
         try:
             return iter([line for change in self._store.changes_since(int(asked)) for line in self._event(change)])
         except ApiStatus as too_old:
@@ -96,40 +95,56 @@ class Watch:
         end = loop.time() + timeout_s
         next_bookmark = loop.time() + BOOKMARK_EVERY_S * random.uniform(0.8, 1.2)
         stop = asyncio.ensure_future(stopping.wait())
+        get: asyncio.Future[Change | None] | None = None
         try:
-            while not stop.done() and (left := min(end, next_bookmark) - loop.time()) > -1:
-                get = asyncio.ensure_future(changes.get())
-                done, _ = await asyncio.wait({get, stop}, timeout=max(left, 0), return_when=asyncio.FIRST_COMPLETED)
-                if get in done:
-                    change = get.result()
-                    if change is None:
-                        raise status.expired(self._store.revision, 0)
-                    for line in self._event(change):
-                        await response.write(line)
-                    continue
-                get.cancel()
-                if loop.time() >= end:
+            while not stop.done():
+                get = get or asyncio.ensure_future(changes.get())
+                left_s = max(min(end, next_bookmark) - loop.time(), 0)
+                await asyncio.wait({get, stop}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+                if get.done():
+                    change, get = get.result(), None
+                    lines = self._lines(change, changes)
+                    if lines:
+                        await response.write(lines)
+                elif loop.time() >= end:
                     return
-                if loop.time() >= next_bookmark:
+                elif loop.time() >= next_bookmark:
                     next_bookmark = loop.time() + BOOKMARK_EVERY_S
                     if bookmarks:
                         await response.write(self._bookmark())
         finally:
             stop.cancel()
+            if get is not None:
+                get.cancel()
+
+    def _lines(self, change: Change | None, more: asyncio.Queue) -> bytes:
+        """The events of the change and of those that have come since. Raises ApiStatus 410 for a slow reader."""
+        lines = []
+        while True:
+            if change is None:
+                raise status.expired(self._store.revision, 0)
+            lines += self._event(change)
+            if more.empty():
+                return b"".join(lines)
+            change = more.get_nowait()
 
     def _event(self, change: Change) -> Iterator[bytes]:
         collection, namespace, _ = change.key
         if collection != self._kind.collection or (self._namespace and namespace != self._namespace):
             return
-        now = change.kind != "DELETED" and matches(change.stored.obj, self._labels, self._fields)
-        before = change.before is not None and matches(change.before.obj, self._labels, self._fields)
-        if now or before:
-            kind = "MODIFIED" if now and before else "ADDED" if now else "DELETED"
-            yield _line(kind, self._shape(change.stored))
+        now = change.kind != "DELETED" and self._selects(change.stored)
+        before = change.before is not None and self._selects(change.before)
+        if now:
+            yield _line("MODIFIED" if before else "ADDED", self._shape(change.stored))
+        elif before:
+            yield _line("DELETED", self._shape(change.gone()))
+
+    def _selects(self, stored: Stored) -> bool:
+        return matches(served(self._kind, stored.obj), self._labels, self._fields)
 
     def _bookmark(self, initial_end: bool = False) -> bytes:
         resource = self._kind.resource
-        meta: Object = {"resourceVersion": str(self._store.revision), "creationTimestamp": None}
+        meta: Object = {"resourceVersion": str(self._store.revision)}
         if initial_end:
             meta["annotations"] = {INITIAL_END: "true"}
         return _line("BOOKMARK", {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta})

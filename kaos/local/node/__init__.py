@@ -35,6 +35,7 @@ Object = dict[str, Any]
 log = logging.getLogger("kaos.local.node")
 
 NODE_NAME = "kaos-local"
+DEFAULT_SCHEDULER = "default-scheduler"
 _STOP_S = 3.0
 
 
@@ -84,7 +85,8 @@ class Node:
     def _disown_readiness(self) -> None:
         """No pod of the store runs yet: nothing may be told or sent that way."""
         for stored in self._machinery.select(PODS):
-            PodWorker(self._context, self._machinery.get(PODS, *place(stored.obj))).publish()
+            if _is_ours(stored.obj):
+                PodWorker(self._context, self._machinery.get(PODS, *place(stored.obj))).publish()
 
     async def stop(self) -> None:
         """End all pods; their objects stay for the next start."""
@@ -128,7 +130,7 @@ class Node:
             if obj["status"].get("phase") in ("Succeeded", "Failed"):
                 return
             pod = self._machinery.find(PODS, *place(obj))
-            if pod is None or pod["metadata"]["uid"] != uid or pod["spec"].get("nodeName") not in (None, NODE_NAME):
+            if pod is None or pod["metadata"]["uid"] != uid or not _is_ours(pod):
                 return
             worker = self._workers[uid] = PodWorker(self._context, pod)
             if not pod["metadata"].get("deletionTimestamp"):
@@ -213,6 +215,12 @@ class Node:
 
         paths = [current.with_name(current.name + ".1")] if asked.previous else []
         return logs.stream([*paths, current] if not asked.previous else paths, asked, ended)
+
+
+def _is_ours(pod: Object) -> bool:
+    """Bound to this node, or waiting for the one scheduler that there is."""
+    node = pod["spec"].get("nodeName")
+    return node == NODE_NAME or (not node and pod["spec"].get("schedulerName") == DEFAULT_SCHEDULER)
 
 
 def _container_state(pod: Object, name: str) -> Object:

@@ -8,8 +8,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from kaos.local.schema import Schema
+from kaos.local.schema import REF_PREFIX, Schema
 
+LIST_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"
 OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
@@ -24,10 +25,10 @@ def data() -> dict[str, Any]:
 def builtin(group: str, version: str, kind: str) -> Schema:
     """The schema of a built-in kind. Raises KeyError for a kind that is not served here."""
     component = data()["kinds"][f"{group}/{version}/{kind}" if group else f"{version}/{kind}"]
-    return Schema(data()["schemas"][component], data()["schemas"])
+    return Schema({"$ref": REF_PREFIX + component}, data()["schemas"])
 
 
 @cache
 def object_meta() -> Schema:
     """The schema of `metadata`, which every kind shares."""
-    return Schema(data()["schemas"][OBJECT_META], data()["schemas"])
+    return Schema({"$ref": REF_PREFIX + OBJECT_META}, data()["schemas"])
