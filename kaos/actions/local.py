@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kaos.cluster.connection import CONTEXT_LOCAL, local_directory, save_context, saved_context
+from kaos.cluster.connection import CONTEXT_LOCAL, local_directory, resolve, save_context, saved_context
 from kaos.errors import KaosError, NotFound, NotReady, UsageError
 from kaos.local.lock import holder
 
@@ -60,11 +60,9 @@ def status(directory: Path | None = None) -> LocalStatus:
 
 
 def _server(kubeconfig: Path) -> str | None:
-    import yaml
-
     try:
-        return yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
-    except (OSError, LookupError, TypeError, yaml.YAMLError):
+        return resolve(kubeconfig=str(kubeconfig)).server
+    except KaosError:
         return None  # the daemon is still starting
 
 

@@ -10,6 +10,9 @@ import click
 
 from kaos.kube.names import nearest
 
+# Name of a command -> where it is (`module:attribute`) or what makes it, and what it does in one line.
+Lazy = dict[str, tuple[str | Callable[[], click.Command], str]]
+
 
 class Settings:
     """What holds for the whole command line: which cluster, and how much to tell of a failure."""
@@ -76,8 +79,7 @@ class Group(Command, click.Group):
 
     command_class = Command
 
-    def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:
-        """`lazy`: name of a command -> (`module:attribute`, what it does in one line)."""
+    def __init__(self, *args: Any, lazy: Lazy | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lazy = lazy or {}
 
@@ -87,7 +89,10 @@ class Group(Command, click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.lazy:
             return self.commands.get(name)
-        module, _, attribute = self.lazy[name][0].partition(":")
+        source = self.lazy[name][0]
+        if callable(source):
+            return source()
+        module, _, attribute = source.partition(":")
         return getattr(importlib.import_module(module), attribute)
 
     def resolve_command(
@@ -116,6 +121,6 @@ class Group(Command, click.Group):
         """They come before the options."""
 
 
-def group(help: str, lazy: dict[str, tuple[str, str]] | None = None) -> Callable[[Callable[..., None]], Group]:
+def group(help: str, lazy: Lazy | None = None) -> Callable[[Callable[..., None]], Group]:
     """Make a group of a function."""
     return click.group(cls=Group, help=help, lazy=lazy)  # type: ignore[return-value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,25 +10,28 @@ import click
 
 from kaos.actions.kinds import Kind
 from kaos.cli import completion, options
-from kaos.cli.commands import Group, Settings
+from kaos.cli.commands import Command, Group, Settings
 from kaos.cli.output import as_json, as_yaml, result, say, table
+
+Decorator = Callable[[Callable[..., None]], click.Command]
 
 MANY = 3
 _LIST_FORMATS = ("table", "wide", "json", "yaml", "name")
 
 
 def add_verbs(group: Group, kind: Kind) -> None:
-    """Give a command group the verbs of its kind."""
-    for make in (_list, _get, _describe, _edit, _restart, _scale, _suspend, _resume, _logs, _delete):
-        group.add_command(make(group, kind))
+    """Give a command group the verbs of its kind; each is made when it is called."""
+    for name, (make, does) in _VERBS.items():
+        does = does.format(title=kind.title)
+        group.lazy[name] = (functools.partial(make, kind, click.command(name, Command, help=does)), does)
 
 
 def name_argument(kind: Kind) -> Callable[[Any], Any]:
     return click.argument("name", shell_complete=completion.names_of(kind.resource))
 
 
-def _list(group: Group, kind: Kind) -> click.Command:
-    @group.command("list", help=f"List {kind.title}s.")
+def _list(kind: Kind, command: Decorator) -> click.Command:
+    @command
     @options.namespace
     @options.all_namespaces
     @options.output(*_LIST_FORMATS, default="table")
@@ -60,8 +64,8 @@ def _list(group: Group, kind: Kind) -> click.Command:
     return run
 
 
-def _get(group: Group, kind: Kind) -> click.Command:
-    @group.command("get", help=f"Print one {kind.title}.")
+def _get(kind: Kind, command: Decorator) -> click.Command:
+    @command
     @name_argument(kind)
     @options.namespace
     @options.output("yaml", "json", "name", default="yaml")
@@ -79,8 +83,8 @@ def _get(group: Group, kind: Kind) -> click.Command:
     return run
 
 
-def _describe(group: Group, kind: Kind) -> click.Command:
-    @group.command("describe", help=f"Tell all about one {kind.title}: conditions, tools, pods, events.")
+def _describe(kind: Kind, command: Decorator) -> click.Command:
+    @command
     @name_argument(kind)
     @options.namespace
     @click.pass_obj
@@ -94,8 +98,8 @@ def _describe(group: Group, kind: Kind) -> click.Command:
     return run
 
 
-def _edit(group: Group, kind: Kind) -> click.Command:
-    @group.command("edit", help=f"Change one {kind.title} in your editor.")
+def _edit(kind: Kind, command: Decorator) -> click.Command:
+    @command
     @name_argument(kind)
     @options.namespace
     @click.pass_obj
@@ -112,8 +116,8 @@ def _edit(group: Group, kind: Kind) -> click.Command:
     return run
 
 
-def _restart(group: Group, kind: Kind) -> click.Command:
-    @group.command("restart", help="Replace the pods, one after the other.")
+def _restart(kind: Kind, command: Decorator) -> click.Command:
+    @command
     @name_argument(kind)
     @options.namespace
     @click.pass_obj
@@ -128,8 +132,8 @@ def _restart(group: Group, kind: Kind) -> click.Command:
     return run
 
 
-def _scale(group: Group, kind: Kind) -> click.Command:
-    @group.command("scale", help="Change the number of pods.")
+def _scale(kind: Kind, command: Decorator) -> click.Command:
+    @command
     @name_argument(kind)
     @options.namespace
     @click.option("--replicas", type=click.IntRange(min=0), required=True, help="How many pods.")
@@ -145,8 +149,8 @@ def _scale(group: Group, kind: Kind) -> click.Command:
     return run
 
 
-def _suspend(group: Group, kind: Kind) -> click.Command:
-    @group.command("suspend", help="Stop all pods until resume.")
+def _suspend(kind: Kind, command: Decorator) -> click.Command:
+    @command
     @name_argument(kind)
     @options.namespace
     @click.pass_obj
@@ -161,8 +165,8 @@ def _suspend(group: Group, kind: Kind) -> click.Command:
     return run
 
 
-def _resume(group: Group, kind: Kind) -> click.Command:
-    @group.command("resume", help="Start the pods again after suspend.")
+def _resume(kind: Kind, command: Decorator) -> click.Command:
+    @command
     @name_argument(kind)
     @options.namespace
     @click.pass_obj
@@ -177,8 +181,8 @@ def _resume(group: Group, kind: Kind) -> click.Command:
     return run
 
 
-def _logs(group: Group, kind: Kind) -> click.Command:
-    @group.command("logs", help="What the pods said.")
+def _logs(kind: Kind, command: Decorator) -> click.Command:
+    @command
     @name_argument(kind)
     @options.namespace
     @click.option("-f", "--follow", is_flag=True, help="Keep printing what comes, from pods to come as well.")
@@ -200,8 +204,8 @@ def _logs(group: Group, kind: Kind) -> click.Command:
     return run
 
 
-def _delete(group: Group, kind: Kind) -> click.Command:
-    @group.command("delete", help=f"Delete {kind.title}s with all that belongs to them.")
+def _delete(kind: Kind, command: Decorator) -> click.Command:
+    @command
     @click.argument("names", nargs=-1, required=True, metavar="NAME...",
                     shell_complete=completion.names_of(kind.resource))  # fmt: skip
     @options.namespace
@@ -220,3 +224,17 @@ def _delete(group: Group, kind: Kind) -> click.Command:
             say(f"✓ {kind.title} {client.namespace}/{name} deleted")
 
     return run
+
+
+_VERBS: dict[str, tuple[Callable[[Kind, Decorator], click.Command], str]] = {
+    "list": (_list, "List {title}s."),
+    "get": (_get, "Print one {title}."),
+    "describe": (_describe, "Tell all about one {title}: conditions, tools, pods, events."),
+    "edit": (_edit, "Change one {title} in your editor."),
+    "restart": (_restart, "Replace the pods, one after the other."),
+    "scale": (_scale, "Change the number of pods."),
+    "suspend": (_suspend, "Stop all pods until resume."),
+    "resume": (_resume, "Start the pods again after suspend."),
+    "logs": (_logs, "What the pods said."),
+    "delete": (_delete, "Delete {title}s with all that belongs to them."),
+}

@@ -6,8 +6,6 @@ import base64
 import functools
 import os
 import ssl
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +51,8 @@ class Connection:
             certificate = (plugin.get("clientCertificateData") or "").encode() or certificate
             key = (plugin.get("clientKeyData") or "").encode() or key
         if certificate and key:
+            import tempfile
+
             with tempfile.NamedTemporaryFile() as pem:  # 0600; OpenSSL reads files only
                 pem.write(certificate + b"\n" + key)
                 pem.flush()
@@ -100,11 +100,12 @@ class Connection:
     @functools.cached_property
     def _plugin_status(self) -> Object:
         """What the kubeconfig's credential plugin says (client.authentication.k8s.io ExecCredential)."""
-        import json
-
         plugin = self.user.get("exec")
         if not plugin:
             return {}
+        import json
+        import subprocess
+
         request = {
             "apiVersion": plugin["apiVersion"],
             "kind": "ExecCredential",
@@ -285,21 +286,32 @@ def _from_files(files: list[Path], context: str | None, namespace: str | None) -
 
 def _merged(files: list[Path]) -> tuple[dict[str, dict[str, Object]], str]:
     """Named contexts, clusters and users of all files, the first to name one wins; and the current context."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     merged: dict[str, dict[str, Object]] = {"contexts": {}, "clusters": {}, "users": {}}
     current = ""
     for path in files:
         if not path.exists():
             continue
         try:
-            config = yaml.load(path.read_text(), loader) or {}
+            config = _loaded(path.read_text())
             current = current or config.get("current-context") or ""
             for section, kind in (("contexts", "context"), ("clusters", "cluster"), ("users", "user")):
                 for entry in config.get(section) or ():
                     body = {**(entry.get(kind) or {}), "name": entry["name"], "source": str(path)}
                     merged[section].setdefault(entry["name"], body)
-        except (OSError, yaml.YAMLError, AttributeError, TypeError, KeyError) as error:
+        except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
             raise UsageError(f"{path} is no kubeconfig: {str(error).splitlines()[0]}", "") from None
     return merged, current
+
+
+def _loaded(text: str) -> Object:
+    """A kubeconfig's content. Raises ValueError. The local cluster's is JSON, which needs no YAML library."""
+    import json
+
+    if text.startswith("{"):
+        return json.loads(text)
+    import yaml
+
+    try:
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
