@@ -37,20 +37,11 @@ def main() -> int:
     options = parser.parse_args()
     with cluster(options.context) as environment, filled(environment, options.namespace, options.servers):
         there = ["-n", options.namespace]
+        call = ["mcp", "invoke", "calculator", *there, "--tool", "add", "--args", '{"a": 2, "b": 3}']
         commands = {
             "kaos mcp list": [KAOS, "mcp", "list", *there],
             "kubectl get mcpservers": kubectl(environment, ["get", "mcpservers", *there]),
-            "kaos mcp invoke": [
-                KAOS,
-                "mcp",
-                "invoke",
-                "calculator",
-                *there,
-                "--tool",
-                "add",
-                "--args",
-                '{"a":2,"b":3}',
-            ],
+            "kaos mcp invoke": [KAOS, *call],
             "kaos --help": [KAOS, "--help"],
         }
         print(f"{options.servers} MCPServers, median of {options.runs} runs\n")
@@ -100,8 +91,8 @@ def filled(environment: dict[str, str], namespace: str, servers: int) -> Iterato
         run([KAOS, "apply", "-f", "-", *there], environment, stdin=manifest)
         yield
     finally:
-        of_namespace = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n"
-        run([KAOS, "delete", "-f", "-", "--yes"], environment, stdin=of_namespace)
+        everything = manifest + "\n---\n" + CALCULATOR.read_text()
+        run([KAOS, "delete", "-f", "-", *there, "--yes"], environment, stdin=everything)
 
 
 def kubectl(environment: dict[str, str], arguments: list[str]) -> list[str] | None:
