@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from kaos.api.names import API_VERSION, HASH_ANNOTATION, KIND_LABEL, SERVICE_PORT, child_name, labels
-from kaos.kube.resources import DEPLOYMENTS, HTTPROUTES, NETWORKPOLICIES, SERVICES, Resource
+from kaos.kube.resources import CONFIGMAPS, DEPLOYMENTS, HTTPROUTES, NETWORKPOLICIES, SERVICES, Resource
 from kaos.operator.decide.world import Child, Settings
 
 Object = dict[str, Any]
@@ -48,12 +48,21 @@ def deployment(owner: Object, pod: Object, annotations: dict[str, str]) -> Child
     )
 
 
-def service(owner: Object) -> Child:
-    port = {"name": PORT_NAME, "port": SERVICE_PORT, "targetPort": PORT_NAME, "protocol": "TCP"}
+def service(owner: Object, port_number: int = SERVICE_PORT) -> Child:
+    port = {"name": PORT_NAME, "port": port_number, "targetPort": PORT_NAME, "protocol": "TCP"}
     # Sessions of the older MCP eras live in one pod.
     return _child(
         SERVICES, owner, {"spec": {"selector": _selector(owner), "ports": [port], "sessionAffinity": "ClientIP"}}
     )
+
+
+def config_name(owner: Object) -> str:
+    return f"{child_name(owner['kind'], owner['metadata']['name'])}-config"
+
+
+def config_map(owner: Object, data: dict[str, str]) -> Child:
+    """Files that the pods mount."""
+    return _child(CONFIGMAPS, owner, {"data": data}, config_name(owner))
 
 
 def network_policy(owner: Object, port: int) -> Child:
@@ -63,7 +72,7 @@ def network_policy(owner: Object, port: int) -> Child:
     return _child(NETWORKPOLICIES, owner, {"spec": spec})
 
 
-def http_route(owner: Object, settings: Settings) -> Child:
+def http_route(owner: Object, settings: Settings, port: int = SERVICE_PORT) -> Child:
     """`/<namespace>/<kind>/<name>` at the Gateway leads to the Service's root."""
     gateway, meta = settings.gateway, owner["metadata"]
     timeout = ((owner.get("spec") or {}).get("gatewayRoute") or {}).get("timeout") or gateway.timeout
@@ -73,14 +82,14 @@ def http_route(owner: Object, settings: Settings) -> Child:
         "filters": [
             {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
         ],
-        "backendRefs": [{"name": child_name(owner["kind"], meta["name"]), "port": SERVICE_PORT}],
+        "backendRefs": [{"name": child_name(owner["kind"], meta["name"]), "port": port}],
         "timeouts": {"request": timeout},
     }
     parent = {"name": gateway.name, "namespace": gateway.namespace}
     return _child(HTTPROUTES, owner, {"spec": {"parentRefs": [parent], "rules": [rule]}})
 
 
-def _child(resource: Resource, owner: Object, body: Object) -> Child:
+def _child(resource: Resource, owner: Object, body: Object, name: str | None = None) -> Child:
     meta = owner["metadata"]
     reference = {
         "apiVersion": API_VERSION,
@@ -97,7 +106,7 @@ def _child(resource: Resource, owner: Object, body: Object) -> Child:
             "apiVersion": resource.api_version,
             "kind": resource.kind,
             "metadata": {
-                "name": child_name(owner["kind"], meta["name"]),
+                "name": name or child_name(owner["kind"], meta["name"]),
                 "namespace": meta["namespace"],
                 "labels": _labels(owner),
                 "annotations": {HASH_ANNOTATION: digest},

@@ -48,7 +48,9 @@ class Verdict:
         return Problem(Reason.ROLLOUT_IN_PROGRESS, self.waiting_for or "pods are being started")
 
 
-def common(obj: Object, verdict: Verdict, deployment: Object | None, now: str) -> Object:
+def common(
+    obj: Object, verdict: Verdict, deployment: Object | None, now: str, port: int = SERVICE_PORT
+) -> Object:
     """The part of the status that every kind has; `now` dates the conditions that change."""
     meta, told, live = obj["metadata"], verdict.told, (deployment or {}).get("status") or {}
     kind, name = obj["kind"], meta["name"]
@@ -62,7 +64,7 @@ def common(obj: Object, verdict: Verdict, deployment: Object | None, now: str) -
         "replicas": live.get("replicas", 0),
         "readyReplicas": live.get("readyReplicas", 0),
         "selector": f"kaos.tools/kind={kind},{kind.lower()}={name}",
-        "endpoint": f"http://{child_name(kind, name)}.{meta['namespace']}.svc.cluster.local:{SERVICE_PORT}",
+        "endpoint": f"http://{child_name(kind, name)}.{meta['namespace']}.svc.cluster.local:{port}",
     }
 
 

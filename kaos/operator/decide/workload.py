@@ -41,7 +41,10 @@ class Main:
     env: tuple[Object, ...] = ()  # after PORT, LOG_LEVEL and HOME
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
+    service_port: int = SERVICE_PORT
     writable_root: bool = False
+    volumes: tuple[Object, ...] = ()
+    mounts: tuple[Object, ...] = ()
     local_command: tuple[str, ...] = ()  # what a local cluster runs in place of image and command
 
 
@@ -70,7 +73,7 @@ def pod_of(owner: Object, main: Main, world: World) -> Object:
         "securityContext": security,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "lifecycle": {"preStop": {"sleep": {"seconds": children.DRAIN_S}}},
-        "volumeMounts": [podspec.TMP_MOUNT],
+        "volumeMounts": [podspec.TMP_MOUNT, *main.mounts],
         **children.probes(),
     }
     if main.command:
@@ -84,7 +87,7 @@ def pod_of(owner: Object, main: Main, world: World) -> Object:
         "securityContext": podspec.POD_SECURITY,
         "terminationGracePeriodSeconds": 30,
         "containers": [container],
-        "volumes": [podspec.TMP],
+        "volumes": [podspec.TMP, *main.volumes],
     } | ({"serviceAccountName": account} if account else {})
     try:
         return podspec.override(pod, main.name, spec.get("container"), spec.get("podSpec"))
@@ -113,9 +116,8 @@ def mentions(pod: Object, world: World) -> frozenset[tuple[str, str]]:
 
 def judge(owner: Object, pod: Object, world: World) -> None:
     """Whether these children may be made at all. Raises Blocked."""
-    name = child_name(owner["kind"], owner["metadata"]["name"])
-    for (kind, child), obj in world.children.items():
-        if child == name and not owned_by(obj, owner):
+    for (kind, name), obj in world.children.items():
+        if not owned_by(obj, owner):
             message = f"{kind} {name} exists and is not ours; delete it or rename this {owner['kind']}"
             raise Blocked(Reason.CONFLICT, message)
     if why := podspec.refused(pod):
@@ -142,16 +144,24 @@ def _check_service_account(owner: Object, pod: Object, world: World) -> None:
 
 
 def plan(
-    owner: Object, main: Main, pod: Object, world: World, deployment: Object | None, routed: bool = True
+    owner: Object,
+    main: Main,
+    pod: Object,
+    world: World,
+    deployment: Object | None,
+    *,
+    routed: bool = True,
+    config: dict[str, str] | None = None,
 ) -> tuple[tuple[Child, ...], Problem | None]:
     """The Deployment and the rest, and what running pods refer to that has gone. Raises Blocked.
 
-    Without `routed` there is no HTTPRoute.
+    Without `routed` there is no HTTPRoute. `config` is the content of a ConfigMap of the resource's own.
     """
     annotations = _local_command(main, pod)
-    missing = _missing_reference(pod, world)
+    own = {children.config_name(owner)} if config is not None else set()
+    missing = _missing_reference(pod, world, own)
     if missing is None:
-        digest = _referenced_digest(pod, world)
+        digest = _referenced_digest(pod, world, own, config)
     elif deployment is None:
         raise Blocked(missing.reason, missing.message)
     else:
@@ -160,11 +170,13 @@ def plan(
         digest = live.get(CONFIG_HASH_ANNOTATION)
     if digest:
         annotations[CONFIG_HASH_ANNOTATION] = digest
-    made = [children.deployment(owner, pod, annotations), children.service(owner)]
+    made = [children.deployment(owner, pod, annotations), children.service(owner, main.service_port)]
+    if config is not None:
+        made.append(children.config_map(owner, config))
     if world.settings.network_policies:
         made.append(children.network_policy(owner, main.port))
     if world.settings.gateway and routed:
-        made.append(children.http_route(owner, world.settings))
+        made.append(children.http_route(owner, world.settings, main.service_port))
     return tuple(made), missing
 
 
@@ -177,7 +189,8 @@ def _local_command(main: Main, pod: Object) -> dict[str, str]:
     return {LOCAL_COMMAND_ANNOTATION + main.name: json.dumps(list(main.local_command))}
 
 
-def _missing_reference(pod: Object, world: World) -> Problem | None:
+def _missing_reference(pod: Object, world: World, own: set[str]) -> Problem | None:
+    """The first ConfigMap, Secret or key that is not there, ConfigMaps of our own aside."""
     for kind, present, field in (
         ("ConfigMap", world.configmaps, ("data", "binaryData")),
         ("Secret", world.secrets, ("data",)),
@@ -186,6 +199,8 @@ def _missing_reference(pod: Object, world: World) -> Problem | None:
             continue
         for name, keys in sorted(podspec.references(pod, kind).items()):
             obj = present.get(name)
+            if kind == "ConfigMap" and name in own:
+                continue
             if obj is None:
                 return health.missing_object(kind, name)
             held = {key for part in field for key in obj.get(part) or ()}
@@ -195,10 +210,10 @@ def _missing_reference(pod: Object, world: World) -> Problem | None:
     return None
 
 
-def _referenced_digest(pod: Object, world: World) -> str | None:
+def _referenced_digest(pod: Object, world: World, own: set[str], config: dict[str, str] | None) -> str | None:
     """Changes when something the pod refers to does. Of a Secret only the version counts: a hash could be guessed."""
-    seen: list[Any] = []
-    for name in sorted(podspec.mentioned(pod, "ConfigMap")):
+    seen: list[Any] = [("own", config)] if config is not None else []
+    for name in sorted(podspec.mentioned(pod, "ConfigMap") - own):
         obj = world.configmaps.get(name) or {}
         seen.append(("ConfigMap", name, obj.get("data"), obj.get("binaryData")))
     for name in sorted(podspec.mentioned(pod, "Secret")) if world.secrets is not None else ():
