@@ -11,7 +11,7 @@ COMMAND_ANNOTATION = "local.kaos.tools/command."  # + container name: a JSON lis
 
 
 def local_command(pod: Object, container: Object, image_commands: dict[str, list[str]]) -> list[str] | None:
-    """The words to run, before `$(VAR)` expansion; None when only a container engine can run this image."""
+    """The words to run, as the manifest has them; None when only a container engine can run this image."""
     annotations = pod["metadata"].get("annotations") or {}
     if text := annotations.get(COMMAND_ANNOTATION + container["name"]):
         try:
@@ -19,14 +19,15 @@ def local_command(pod: Object, container: Object, image_commands: dict[str, list
         except ValueError:
             words = None
         if isinstance(words, list) and words and all(isinstance(word, str) for word in words):
-            return _with_this_python(words) + list(container.get("args") or ())
+            return words + list(container.get("args") or ())
     if (known := image_commands.get(_repository(container.get("image") or ""))) is not None:
-        return _with_this_python(container.get("command") or known) + list(container.get("args") or ())
+        return [*(container.get("command") or known), *(container.get("args") or ())]
     return None
 
 
-def _with_this_python(words: list[str]) -> list[str]:
-    return [sys.executable, *words[1:]] if words[0] in ("python", "python3") else list(words)
+def with_this_python(words: list[str]) -> list[str]:
+    """The interpreter that a command names is the one that runs us: it has what the images have."""
+    return [sys.executable, *words[1:]] if words[0] in ("python", "python3") else words
 
 
 def _repository(image: str) -> str:

@@ -19,7 +19,7 @@ from kaos.kube.resources import PODS
 from kaos.local.machinery import DeleteOptions
 from kaos.local.node import environment, logs, probes, volumes
 from kaos.local.node.backend import Backend, ExecFailed, Launch
-from kaos.local.node.commands import local_command
+from kaos.local.node.commands import local_command, with_this_python
 from kaos.local.node.docker import DockerBackend
 from kaos.local.node.processes import ProcessBackend
 from kaos.local.ports import PORTS_ANNOTATION, free_port, port_map
@@ -326,7 +326,8 @@ class PodWorker:
             "HOST": "127.0.0.1",  # a pod is not open to the machine's network
             "TERMINATION_LOG": str(message_file),
         }
-        argv = [rewrite(environment.expand(word, values)) for word in command]
+        # The interpreter comes last: where this program is installed is no path of the pod's.
+        argv = with_this_python([rewrite(environment.expand(word, values)) for word in command])
         cwd = self._cwd(spec, mounts)
         return Launch(argv=argv, env=base | values, cwd=cwd, **common)
 
