@@ -14,7 +14,6 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -144,12 +143,3 @@ class Lease:
         if lease and (lease.get("spec") or {}).get("holderIdentity") == self._identity:
             lease["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": times.micro_now()}
             await self._client.replace(LEASES, lease, self._namespace)
-
-
-def is_fresh(lease: Object, at: datetime | None = None) -> bool:
-    """Whether somebody leads by this Lease, going by its own times."""
-    spec = lease.get("spec") or {}
-    if not spec.get("holderIdentity") or not spec.get("renewTime"):
-        return False
-    age_s = ((at or datetime.now(UTC)) - times.parse(spec["renewTime"])).total_seconds()
-    return age_s <= 2 * (spec.get("leaseDurationSeconds") or DURATION_S)
