@@ -77,8 +77,14 @@ def _typed(key: str, text: str, schema: Object, root: Object) -> Any:
             value = _scalar(text, kind)
             if value is not _NO:
                 return value
-    if types & {"array", "object"} and "string" not in types:
-        return parse_json(text, f"Argument {key}")
+    structured = types & {"array", "object"}
+    if structured and "string" not in types:
+        try:
+            return parse_json(text, f"Argument {key}")
+        except UsageError:
+            wanted = " or ".join(map(_named, sorted(structured)))
+            example = f"{key}:='[1, 2]'" if "array" in structured else f"{key}:='{{\"a\": 1}}'"
+            raise UsageError(f"Argument {key} must be {wanted} in JSON.", f"For example: {example}") from None
     return text
 
 

@@ -55,7 +55,7 @@ class Conversation:
         try:
             return verb()
         except _ServerGone as error:
-            raise self._not_ready(resources.get(self._client, MCPSERVER, self.name, self.namespace)) from error
+            raise self._gone(doing) from error
         except NotReady as error:
             raise NotReady(
                 f"{who} did not answer within {self._timeout_s:g} s while {doing}.", "Give it longer: --timeout SECONDS"
@@ -69,14 +69,20 @@ class Conversation:
     def _read_log(self) -> str:
         return f"Read its log: kaos mcp logs {self.name} -n {self.namespace}"
 
+    def _gone(self, doing: str) -> KaosError:
+        """Nobody answers in its place. What the status says of it may be a moment old."""
+        server = resources.get(self._client, MCPSERVER, self.name, self.namespace)
+        if not (server.get("status") or {}).get("ready"):
+            return self._not_ready(server)
+        who = f"MCPServer {self.namespace}/{self.name}"
+        return NotReady(f"{who} was ready a moment ago, but is gone while {doing}.", self._read_log())
+
     def _not_ready(self, server: Object) -> KaosError:
         from kaos.actions.waiting import cure, state
 
         who = f"MCPServer {self.namespace}/{self.name}"
-        if (server.get("status") or {}).get("ready"):
-            return NotReady(f"{who} does not answer, though it was ready a moment ago.", "Try again in a moment.")
         why = state(server) or ": no operator has looked at it yet"
-        return NotReady(f"{who} is not ready{why}.", cure(server, MCPSERVER, self.name))
+        return NotReady(f"{who} is not ready{why}.", cure(server, MCPSERVER))
 
     def _endpoint(self, status: Object, version: str | None) -> str:
         path = status.get("path") or DEFAULT_PATH

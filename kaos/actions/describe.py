@@ -84,4 +84,6 @@ def pod_state(item: Object) -> str:
             break
     ready = sum(bool(one.get("ready")) for one in status.get("containerStatuses") or ())
     wanted = len(item["spec"].get("containers") or ())
-    return f"{told}, {ready} of {wanted} ready" + (f", {restarts} restarts" if restarts else "")
+    return f"{told}, {ready} of {wanted} ready" + (
+        f", {restarts} restart{'s' if restarts > 1 else ''}" if restarts else ""
+    )

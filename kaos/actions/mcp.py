@@ -39,7 +39,8 @@ def manifest(name: str, flags: ServerFlags) -> Object:
     runtime = flags.runtime or CUSTOM
     if runtime == CUSTOM and not flags.image:
         raise UsageError(
-            "An MCPServer needs an image, or a runtime that has one.", "Add --image IMAGE, or --runtime NAME: rawpython"
+            "An MCPServer needs an image, or a runtime that has one.",
+            "Add --image IMAGE, or --runtime NAME; see: kaos system runtimes",
         )
     variables: list[Object] = [{"name": key, "value": value} for key, value in flags.env]
     variables += [

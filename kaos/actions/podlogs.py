@@ -54,7 +54,7 @@ def past(client: Client, kind: Kind, name: str, namespace: str, wanted: Selectio
     found = pods(client, kind, name, namespace)
     if not found:
         obj = resources.get(client, kind, name, namespace)
-        raise NotReady(f"{kind.title} {namespace}/{name} has no pods{state(obj)}.", cure(obj, kind, name))
+        raise NotReady(f"{kind.title} {namespace}/{name} has no pods{state(obj)}.", cure(obj, kind))
     streams, refusals = [], []
     for pod in found:
         try:
@@ -118,7 +118,7 @@ class Following:
         self._namespace = namespace
         self._wanted = wanted
         self._lines: queue.SimpleQueue[LogLine | KaosError] = queue.SimpleQueue()
-        self._known: set[tuple[str, int]] = set()  # lives of pods that are read: uid and number of restarts
+        self._known: set[tuple[str, str]] = set()  # what is read: uid of the pod, id of the container
         self._names: set[str] = set()
 
     @property
@@ -172,8 +172,10 @@ class Following:
         statuses = (pod.get("status") or {}).get("containerStatuses") or ()
         container = next((one for one in statuses if one["name"] == wanted.container), None)
         runs = container and ("running" in container["state"] or "terminated" in container["state"])
-        life = (pod["metadata"]["uid"], container.get("restartCount", 0) if container else 0)
-        if not runs or life in self._known:
+        if not runs:
+            return
+        life = (pod["metadata"]["uid"], container.get("containerID", ""))
+        if life in self._known:
             return
         self._known.add(life)
         self._names.add(pod["metadata"]["name"])

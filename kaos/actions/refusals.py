@@ -19,6 +19,7 @@ _IN_BODY = re.compile(r"^Invalid value: (.+): \S+ in body (should|must) ", re.DO
 _FORBIDDEN = re.compile(r"^\S+(?: \S+)? is forbidden: ")
 _UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"|(?:^|\s)\.?(\S+): field not declared in schema')
 _WRONG_TYPE = re.compile(r"\s\.?(\S+): (expected .+)$", re.MULTILINE)
+_EXAMPLE = re.compile(r" \(e\.g\. .*\)$", re.DOTALL)
 _ABBREVIATED = 80
 
 
@@ -43,7 +44,9 @@ def explain(
     if refused.code == 422:
         return UsageError(f"{where} is not valid: {_invalid(refused.details.get('causes') or (), refused.message)}", "")
     if fields := _unknown_fields(refused.message):
-        return UsageError(f"{where} is not valid: unknown field {', '.join(fields)}.", "See: kubectl explain")
+        return UsageError(
+            f"{where} is not valid: unknown field {', '.join(fields)}.", _nearest_field(resource, fields[0])
+        )
     if wrong := _WRONG_TYPE.search(refused.message):
         return UsageError(f"{where} is not valid: {wrong[1]}: {wrong[2]}", "")
     if refused.code == 413 or "request is too large" in refused.message or "limit is 3145728" in refused.message:
@@ -92,7 +95,7 @@ def _invalid(causes: Any, message: str) -> str:
             continue
         if cause.get("reason") == "FieldValueTooLong" and field == "spec.params":
             text = "may hold at most 96 KiB; put bigger programs into an image"
-        text = _VALUE_NOISE.sub("", text)
+        text = _EXAMPLE.sub("", _VALUE_NOISE.sub("", text))
         text = _IN_BODY.sub(lambda found: f"{_short(found[1])} {found[2]} ", text)
         told.append(text if field in ("", "<nil>", "spec") else f"{field}: {text}")
     return "; ".join(dict.fromkeys(told)) or message
@@ -100,6 +103,21 @@ def _invalid(causes: Any, message: str) -> str:
 
 def _short(value: str) -> str:
     return value if len(value) <= _ABBREVIATED else value[:_ABBREVIATED] + "..."
+
+
+def _nearest_field(resource: Resource, path: str) -> str:
+    """What may have been meant, going by the schema of our own kinds."""
+    from kaos.actions.system import bundled_crds
+
+    crd = next((one for one in bundled_crds() if one["spec"]["names"]["kind"] == resource.kind), None)
+    if crd is None or resource.group != GROUP:
+        return ""
+    node = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    *parents, field = re.sub(r"\[\d+\]", ".[]", path).split(".")
+    for key in parents:
+        node = node.get("items", {}) if key == "[]" else node.get("properties", {}).get(key, {})
+    like = nearest(field, node.get("properties", {}))
+    return f"Did you mean {like}?" if like else ""
 
 
 def _unknown_fields(message: str) -> list[str]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from kaos.actions.kinds import Kind
 from kaos.actions.refusals import explained
-from kaos.cluster import Client
+from kaos.cluster import ApiError, Client
 from kaos.errors import NotReady, UsageError
 from kaos.kube import times
-from kaos.kube.resources import DEPLOYMENTS
+from kaos.kube.resources import DEPLOYMENTS, NAMESPACES
 
 Object = dict[str, Any]
 # The annotation that `kubectl rollout restart` sets: the pods of a changed template are replaced.
@@ -44,6 +44,14 @@ def table(client: Client, kind: Kind, namespace: str | None, wide: bool = False)
 
 def cell_text(value: Any) -> str:
     return "-" if value is None or value == "" else str(value)
+
+
+def namespace_exists(client: Client, name: str) -> bool:
+    """Whether it does, as far as we may know."""
+    try:
+        return client.find(NAMESPACES, name) is not None
+    except ApiError:
+        return True
 
 
 def listed(client: Client, kind: Kind, namespace: str | None) -> list[Object]:

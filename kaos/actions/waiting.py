@@ -8,6 +8,7 @@ from typing import Any
 
 from kaos.actions.kinds import Kind
 from kaos.actions.operators import operators
+from kaos.actions.refusals import explained
 from kaos.api.names import REASONS, Phase, Reason
 from kaos.cluster import Client, wait
 from kaos.errors import KaosError, NotReady
@@ -50,10 +51,11 @@ def until_ready(
 
     if within(min(OPERATOR_ANSWERS_S, timeout_s), is_answered) is None:
         _refuse_without_operator(client, what, namespace)
-    ready = within(max(deadline - time.monotonic(), 0.1), lambda obj: is_settled(obj, what, kind.command))
+    ready = within(max(deadline - time.monotonic(), 0.1), lambda obj: is_settled(obj, kind))
     if ready is None:
-        last = client.find(kind.resource, name, namespace) or {}
-        raise NotReady(f"{what} was not ready within {timeout_s:g} s{state(last)}.", cure(last, kind, name))
+        with explained(client, kind.resource, name, namespace):
+            last = client.get(kind.resource, name, namespace)
+        raise NotReady(f"{what} was not ready within {timeout_s:g} s{state(last)}.", cure(last, kind))
     return ready
 
 
@@ -62,7 +64,7 @@ def is_answered(obj: Object) -> bool:
     return (obj.get("status") or {}).get("observedGeneration") == obj["metadata"].get("generation")
 
 
-def is_settled(obj: Object, what: str, command: str) -> bool:
+def is_settled(obj: Object, kind: Kind) -> bool:
     """Whether what was asked for last is ready, or purposely without pods. Raises Failed when it never will be."""
     if not is_answered(obj):
         return False
@@ -74,7 +76,8 @@ def is_settled(obj: Object, what: str, command: str) -> bool:
         return True
     failed = status.get("phase") == Phase.FAILED or (status.get("phase") == Phase.DEGRADED and rolling)
     if failed and status.get("reason") not in _TRIED_AGAIN:
-        raise Failed(f"{what} failed{state(obj)}.", _cure_of(status.get("reason"), command, obj["metadata"]["name"]))
+        meta = obj["metadata"]
+        raise Failed(f"{kind.title} {meta['namespace']}/{meta['name']} failed{state(obj)}.", cure(obj, kind))
     return False
 
 
@@ -87,15 +90,22 @@ def state(obj: Object) -> str:
     return f": {status['reason']}" + (f", {message}" if message else "")
 
 
-def cure(obj: Object, kind: Kind, name: str) -> str:
-    return _cure_of((obj.get("status") or {}).get("reason"), kind.command, name)
+def cure(obj: Object, kind: Kind) -> str:
+    """What a person may do about the state of a resource, or where to read more."""
+    meta = obj["metadata"]
+    reason = (obj.get("status") or {}).get("reason")
+    return cure_of(reason, kind, meta) or f"See: kaos {kind.command} describe {meta['name']} -n {meta['namespace']}"
 
 
-def _cure_of(reason: str | None, command: str, name: str) -> str:
+def cure_of(reason: str | None, kind: Kind, meta: Object) -> str:
+    """What a person may do about a reason; nothing when there is only to wait."""
+    one = f"{meta['name']} -n {meta['namespace']}"
     if reason in (Reason.CRASH_LOOPING, Reason.HANDSHAKE_FAILED, Reason.NOT_AN_MCP_SERVER):
-        return f"Read its log: kaos {command} logs {name}"
-    if reason in (None, Reason.ROLLOUT_IN_PROGRESS) or reason not in set(Reason):
-        return f"See: kaos {command} describe {name}"
+        return f"Read its log: kaos {kind.command} logs {one}"
+    if reason == Reason.SUSPENDED:
+        return f"Start it again: kaos {kind.command} resume {one}"
+    if reason == Reason.ROLLOUT_IN_PROGRESS or reason not in set(Reason):
+        return ""
     return REASONS[Reason(reason)].cure
 
 

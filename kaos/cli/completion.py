@@ -95,7 +95,9 @@ def _of_tools(ctx: click.Context) -> Iterable[str]:
     if ctx.params.get("words"):
         return ()  # the tool is named already
     client = _client(ctx)
-    server = client.get(MCPSERVERS, ctx.params["name"], client.namespace)
+    # After an option that still lacks its value, click leaves the words before it unread.
+    name = ctx.params["name"] or next(iter(ctx.args), "")
+    server = client.get(MCPSERVERS, name, client.namespace)
     return [tool["name"] for tool in (server.get("status") or {}).get("tools") or ()]
 
 

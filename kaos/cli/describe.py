@@ -8,6 +8,7 @@ from typing import Any
 
 from kaos.actions.describe import Child, Description
 from kaos.actions.kinds import Kind
+from kaos.actions.waiting import cure_of
 from kaos.api.names import REASONS, Reason
 from kaos.cli.output import pad, width
 from kaos.kube import sanitize, times
@@ -22,7 +23,7 @@ def report(found: Description, kind: Kind) -> str:
     obj = found.object
     sections = [
         _lines_of_pairs(_what(obj, kind)),
-        _section("Status", _lines_of_pairs(_status(obj))),
+        _section("Status", _lines_of_pairs(_status(obj, kind))),
         _section("Conditions", _columns([_condition(one) for one in _of(obj, "status", "conditions") or ()])),
         _section("Tools", _columns([_tool(one) for one in _of(obj, "status", "tools") or ()])),
         _section("Environment", _columns([_variable(one) for one in _of(obj, "spec", "container", "env") or ()])),
@@ -58,7 +59,7 @@ def _size(text: str | None) -> str | None:
     return f"{len(text.splitlines())} lines, {len(text.encode())} bytes" if text else None
 
 
-def _status(obj: Object) -> Iterator[tuple[str, Any]]:
+def _status(obj: Object, kind: Kind) -> Iterator[tuple[str, Any]]:
     status = obj.get("status") or {}
     if not status:
         yield "Phase", "no operator has looked at it yet; run one: kaos operator run"
@@ -69,9 +70,8 @@ def _status(obj: Object) -> Iterator[tuple[str, Any]]:
     yield "Reason", reason
     yield "Message", status.get("message")
     if reason in set(Reason) and not status.get("ready"):
-        about = REASONS[Reason(reason)]
-        yield "Meaning", about.meaning
-        yield "What to do", about.cure
+        yield "Meaning", REASONS[Reason(reason)].meaning
+        yield "What to do", cure_of(reason, kind, obj["metadata"])
     yield "Pods", f"{status.get('readyReplicas', 0)} of {status.get('replicas', 0)} ready"
     yield "Endpoint", f"{status['endpoint']}{status.get('path', '')}" if status.get("endpoint") else None
     yield "Transport", status.get("transport")

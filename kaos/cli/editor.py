@@ -21,6 +21,7 @@ class Editor:
 
     def __init__(self) -> None:
         self._path: Path | None = None
+        self._before = ""
 
     def __enter__(self) -> Editor:
         return self
@@ -28,21 +29,21 @@ class Editor:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if self._path is None:
             return
-        if isinstance(error, KaosError):
-            error.cure = f"{error.cure + ' ' if error.cure else ''}Your text: {self._path}"
-        elif error is None:
+        if error is None or self._path.read_text() == self._before:
             self._path.unlink()
+        elif isinstance(error, KaosError):
+            error.cure = f"{error.cure + ' ' if error.cure else ''}Your text: {self._path}"
 
     def change(self, before: Object) -> Object | None:
         """The object as the person leaves it; None when the text is not touched."""
-        text = yaml_text(before)
+        self._before = yaml_text(before)
         descriptor, path = tempfile.mkstemp(prefix="kaos-", suffix=".yaml")
         self._path = Path(path)
         with os.fdopen(descriptor, "w") as file:
-            file.write(text)
+            file.write(self._before)
         _run(path)
         after = self._path.read_text()
-        if after == text:
+        if after == self._before:
             return None
         found = manifests.parse(after, path)
         if len(found) != 1:

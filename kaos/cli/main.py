@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -58,6 +59,9 @@ def _version(ctx: click.Context, wanted: bool) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
     settings = Settings()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a character that the terminal lacks is no failure
     try:
         code = root.main(arguments, "kaos", "_KAOS_COMPLETE", standalone_mode=False, obj=settings)
         sys.stdout.flush()

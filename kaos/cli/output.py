@@ -33,7 +33,7 @@ def say(text: str) -> None:
 
 def result(text: str, end: str = "\n") -> None:
     """A result, byte for byte; a terminal gets it made safe."""
-    click.echo((sanitize.text(text) if sys.stdout.isatty() else text) + end, nl=False)
+    sys.stdout.write((sanitize.text(text) if sys.stdout.isatty() else text) + end)
 
 
 def as_json(value: Any) -> None:
@@ -65,7 +65,7 @@ def table(
     lines = [list(headers), *safe]
     widths = [max(map(width, column)) + GAP for column in zip(*lines, strict=True)]
     widths = [max(pair) for pair in zip(widths, [*minimum, *[0] * len(widths)], strict=False)]
-    text = "\n".join("".join(map(pad, line[:-1], widths)) + line[-1] for line in lines)
+    text = "\n".join(("".join(map(pad, line[:-1], widths)) + line[-1]).rstrip() for line in lines)
     click.echo(text, file=stream)
 
 

@@ -41,8 +41,16 @@ def _spinner(what: str) -> Iterator[Callable[[str], None]]:
     from rich.console import Console
     from rich.text import Text
 
-    with Console(stderr=True).status(Text(what)) as status:
-        yield lambda state: status.update(Text(what + sanitize.line(state)))
+    console = Console(stderr=True)
+    with console.status(Text(what)) as status:
+        room = console.width - len("⠋ ")
+
+        def tell(state: str) -> None:
+            text = Text(what + sanitize.line(state))
+            text.truncate(room, overflow="ellipsis")
+            status.update(text)
+
+        yield tell
 
 
 class _Lines:

@@ -97,7 +97,10 @@ def _values(
     for path in from_env_file:
         found += parse_env(read_text(path), path).items()
     if from_stdin:
-        found.append((from_stdin, _without_line_end(read_bytes("-"))))
+        value = _without_line_end(read_bytes("-"))
+        if not value:
+            raise UsageError(f"Standard input holds no value for {from_stdin}.", "")
+        found.append((from_stdin, value))
     found += [(key, hidden(f"{key}").encode()) for key in keys]
     if not found:
         raise UsageError("A Secret needs a key.", "Add KEY to be asked, --from-stdin KEY or --from-file KEY=PATH")

@@ -58,6 +58,8 @@ def _list(kind: Kind, command: Decorator) -> click.Command:
                 table(columns, found.rows)
         else:
             where = f"namespace {place}" if place else "any namespace"
+            if place and not resources.namespace_exists(client, place):
+                where += ", which does not exist"
             say(f"No {kind.title}s in {where} (context {client.connection.context}).")
             say(f"Make one: kaos {kind.command} deploy --help")
 

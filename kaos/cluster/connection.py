@@ -256,7 +256,7 @@ def _in_cluster(namespace: str | None, environ: Mapping[str, str]) -> Connection
 def _from_files(files: list[Path], context: str | None, namespace: str | None) -> Connection:
     config, current = _merged(files)
     names = " and ".join(str(path) for path in files)
-    if not config["contexts"]:
+    if not config["contexts"] and not context:
         missing = next((path for path in files if not path.exists()), None)
         why = f"{missing} does not exist" if missing else f"{names} holds no context"
         raise NoConnection(f"No cluster is known: {why}.", "Start one with nothing but Python: kaos local up")
