@@ -11,6 +11,8 @@ from typing import Any
 
 from kaos.api.names import (
     AGENT_CONTAINER,
+    ALIASES,
+    DEFAULT_PATH,
     HOSTED_PORT,
     SERVICE_PORT,
     Phase,
@@ -20,12 +22,13 @@ from kaos.api.names import (
 from kaos.operator.decide import podspec, status, workload
 from kaos.operator.decide.mcpserver import described_tools
 from kaos.operator.decide.models import matches
-from kaos.operator.decide.workload import Blocked, Main
+from kaos.operator.decide.workload import Blocked, Main, Storage
 from kaos.operator.decide.world import Decision, Handshake, Problem, World
 
 Object = dict[str, Any]
 COMMAND = ("python", "-m", "kaos.dataplane.agent")
 CARD_PATH = "/.well-known/agent-card.json"
+MEMORY_DIRECTORY = "/memory"
 MASTER_KEY = "LITELLM_MASTER_KEY"
 
 
@@ -64,9 +67,23 @@ def _main(agent: Object, world: World) -> Main:
     env = [
         *podspec.plain_env(_identity(agent) | _model(agent, world)),
         *_model_key(agent, world),
-        *podspec.plain_env(_tools(agent) | _peers(agent) | _memory(spec)),
+        *podspec.plain_env(_tools(agent, world) | _peers(agent) | _memory(spec)),
     ]
-    return Main(AGENT_CONTAINER, settings.agent_image, SERVICE_PORT, env=tuple(env), command=COMMAND)
+    return Main(
+        AGENT_CONTAINER,
+        ALIASES,
+        DEFAULT_PATH,
+        settings.kaos_image,
+        SERVICE_PORT,
+        env=tuple(env),
+        command=COMMAND,
+        storage=_storage(spec),
+    )
+
+
+def _storage(spec: Object) -> Storage | None:
+    asked = ((spec.get("config") or {}).get("memory") or {}).get("storage")
+    return Storage("memory", MEMORY_DIRECTORY, asked) if asked is not None else None
 
 
 def _identity(agent: Object) -> dict[str, str]:
@@ -94,16 +111,26 @@ def _model_key(agent: Object, world: World) -> list[Object]:
     return [{**one, "name": "MODEL_API_KEY"} for one in variables if one.get("name") == MASTER_KEY]
 
 
-def _tools(agent: Object) -> dict[str, str]:
+def _tools(agent: Object, world: World) -> dict[str, str]:
     servers = agent["spec"].get("mcpServers") or []
     values = {"MCP_SERVERS": ",".join(servers)}
     for name in servers:
-        values[f"MCP_SERVER_{_variable(name)}_URL"] = _service(agent, "MCPServer", name, SERVICE_PORT) + "/mcp"
+        values[f"MCP_SERVER_{_variable(name)}_URL"] = _service(agent, "MCPServer", name, SERVICE_PORT) + _path(
+            name, world
+        )
     for one in agent["spec"].get("toolFilters") or ():
         for field in ("allow", "deny"):
             if one.get(field):
                 values[f"MCP_SERVER_{_variable(one['mcpServer'])}_{field.upper()}"] = ",".join(one[field])
     return values
+
+
+def _path(server: str, world: World) -> str:
+    """The path of the server's endpoint: what its own spec or its runtime says, never what is running."""
+    spec = (world.mcpservers.get(server) or {}).get("spec") or {}
+    runtimes = world.registry.runtimes if world.registry else {}
+    runtime = runtimes.get(ALIASES.get(spec.get("runtime"), spec.get("runtime")))
+    return spec.get("path") or (runtime.path if runtime else DEFAULT_PATH)
 
 
 def _peers(agent: Object) -> dict[str, str]:
@@ -121,7 +148,7 @@ def _memory(spec: Object) -> dict[str, str]:
         "MEMORY_CONTEXT_LIMIT": str(memory.get("contextLimit", 6)),
         "MEMORY_MAX_SESSIONS": str(memory.get("maxSessions", 1000)),
         "MEMORY_MAX_SESSION_EVENTS": str(memory.get("maxSessionEvents", 500)),
-    }
+    } | ({"MEMORY_PATH": f"{MEMORY_DIRECTORY}/memory.db"} if memory.get("storage") is not None else {})
 
 
 def _variable(name: str) -> str:

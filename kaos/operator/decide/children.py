@@ -1,4 +1,4 @@
-"""The objects behind a resource that serves HTTP: Deployment, Service, NetworkPolicy, HTTPRoute."""
+"""The objects behind a resource that serves HTTP: Deployment, Service, NetworkPolicy, HTTPRoute, files and volumes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ import json
 from typing import Any
 
 from kaos.api.names import API_VERSION, HASH_ANNOTATION, KIND_LABEL, SERVICE_PORT, child_name, labels
-from kaos.kube.resources import CONFIGMAPS, DEPLOYMENTS, HTTPROUTES, NETWORKPOLICIES, SERVICES, Resource
+from kaos.kube.resources import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    HTTPROUTES,
+    NETWORKPOLICIES,
+    PERSISTENTVOLUMECLAIMS,
+    SERVICES,
+    Resource,
+)
 from kaos.operator.decide.world import Child, Settings
 
 Object = dict[str, Any]
@@ -27,9 +35,13 @@ def probes() -> Object:
     }
 
 
-def deployment(owner: Object, pod: Object, annotations: dict[str, str]) -> Child:
-    """`annotations` go on the pod template, so that a change of theirs rolls the pods."""
+def deployment(owner: Object, pod: Object, annotations: dict[str, str], recreate: bool = False) -> Child:
+    """`annotations` go on the pod template, so that a change of theirs rolls the pods.
+
+    With `recreate` the old pod ends before the new one starts: two must not write to one volume.
+    """
     spec = owner.get("spec") or {}
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     template_meta: Object = {"labels": _labels(owner)}
     if annotations:
         template_meta["annotations"] = annotations
@@ -41,7 +53,7 @@ def deployment(owner: Object, pod: Object, annotations: dict[str, str]) -> Child
                 "replicas": 0 if spec.get("suspend") else spec.get("replicas", 1),
                 "revisionHistoryLimit": 3,
                 "selector": {"matchLabels": _selector(owner)},
-                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+                "strategy": {"type": "Recreate"} if recreate else rolling,
                 "template": {"metadata": template_meta, "spec": pod},
             }
         },
@@ -63,6 +75,24 @@ def config_name(owner: Object) -> str:
 def config_map(owner: Object, data: dict[str, str]) -> Child:
     """Files that the pods mount."""
     return _child(CONFIGMAPS, owner, {"data": data}, config_name(owner))
+
+
+def claim(owner: Object, suffix: str, storage: Object) -> Child:
+    """A volume called `<child>-<suffix>`. A retained one has no owner: it outlives the resource."""
+    spec: Object = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": storage.get("size", "1Gi")}},
+    }
+    if storage.get("storageClassName"):
+        spec["storageClassName"] = storage["storageClassName"]
+    made = _child(PERSISTENTVOLUMECLAIMS, owner, {"spec": spec}, claim_name(owner, suffix))
+    if storage.get("retain", True):
+        del made.object["metadata"]["ownerReferences"]
+    return made
+
+
+def claim_name(owner: Object, suffix: str) -> str:
+    return f"{child_name(owner['kind'], owner['metadata']['name'])}-{suffix}"
 
 
 def network_policy(owner: Object, port: int) -> Child:

@@ -32,6 +32,15 @@ class Blocked(Exception):
 
 
 @dataclass(frozen=True)
+class Storage:
+    """A volume that outlives the pods, and where the main container has it."""
+
+    suffix: str  # of its name: <child>-<suffix>
+    path: str
+    asked: Object | None  # spec.*.storage; None: an empty directory that ends with the pod
+
+
+@dataclass(frozen=True)
 class Main:
     """The main container as it is generated, before a person's overrides."""
 
@@ -45,6 +54,7 @@ class Main:
     writable_root: bool = False
     volumes: tuple[Object, ...] = ()
     mounts: tuple[Object, ...] = ()
+    storage: Storage | None = None
     local_command: tuple[str, ...] = ()  # what a local cluster runs in place of image and command
 
 
@@ -81,18 +91,29 @@ def pod_of(owner: Object, main: Main, world: World) -> Object:
     if main.args:
         container["args"] = list(main.args)
     account = spec.get("serviceAccountName")
+    volumes = [podspec.TMP, *main.volumes]
+    if main.storage is not None:
+        volumes.append(_volume(owner, main.storage))
+        container["volumeMounts"].append({"name": main.storage.suffix, "mountPath": main.storage.path})
     pod = {
         "automountServiceAccountToken": bool(account),
         "enableServiceLinks": False,
         "securityContext": podspec.POD_SECURITY,
         "terminationGracePeriodSeconds": 30,
         "containers": [container],
-        "volumes": [podspec.TMP, *main.volumes],
+        "volumes": volumes,
     } | ({"serviceAccountName": account} if account else {})
     try:
         return podspec.override(pod, main.name, spec.get("container"), spec.get("podSpec"))
     except PatchError as error:
         raise Blocked(Reason.INVALID_POD_SPEC, f"{error}; see: kubectl explain pod.spec") from None
+
+
+def _volume(owner: Object, storage: Storage) -> Object:
+    if storage.asked is None:
+        return {"name": storage.suffix, "emptyDir": {}}
+    claim = {"claimName": children.claim_name(owner, storage.suffix)}
+    return {"name": storage.suffix, "persistentVolumeClaim": claim}
 
 
 def _telemetry(owner: Object, telemetry: Object) -> dict[str, str]:
@@ -170,7 +191,10 @@ def plan(
         digest = live.get(CONFIG_HASH_ANNOTATION)
     if digest:
         annotations[CONFIG_HASH_ANNOTATION] = digest
-    made = [children.deployment(owner, pod, annotations), children.service(owner, main.service_port)]
+    kept = main.storage is not None and main.storage.asked is not None
+    made = [children.deployment(owner, pod, annotations, kept), children.service(owner, main.service_port)]
+    if kept:
+        made.append(children.claim(owner, main.storage.suffix, main.storage.asked))
     if config is not None:
         made.append(children.config_map(owner, config))
     if world.settings.network_policies:
