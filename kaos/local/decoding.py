@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON or YAML to objects, with duplicate fields noticed and hostile documents refused."""
+"""Bodies of requests, JSON, YAML or protobuf: duplicate fields are noticed, hostile documents refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from kaos.kube import manifests
-from kaos.local import status
+from kaos.local import protobuf, status
 
 Object = dict[str, Any]
 MAX_BYTES = 3 * 1024 * 1024
@@ -34,6 +34,11 @@ def decode(body: bytes, media_type: str) -> tuple[Any, list[str]]:
     """The document and the paths of duplicate fields. Raises BadDocument, and ApiStatus 413."""
     if len(body) > MAX_BYTES:
         raise status.too_large()
+    if media_type == protobuf.MEDIA:
+        try:
+            return protobuf.decode(body), []
+        except protobuf.BadProtobuf as error:
+            raise BadDocument(str(error)) from None
     if media_type in YAML and not body.lstrip().startswith((b"{", b"[")):
         return _yaml(body), []
     duplicates: list[str] = []

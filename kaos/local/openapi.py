@@ -182,5 +182,7 @@ def _operation(kind: Kind, name: str, action: str, query: tuple[str, ...]) -> Ob
     if action in ("post", "put"):
         made["requestBody"] = {"content": content}
     elif action == "patch":
-        made["requestBody"] = {"content": {media: {"schema": {"type": "object"}} for media in _PATCH_TYPES}}
+        # kubectl sends a strategic patch wherever one is offered here.
+        offered = _PATCH_TYPES[:-1] if kind.custom else _PATCH_TYPES
+        made["requestBody"] = {"content": {media: {"schema": {"type": "object"}} for media in offered}}
     return made

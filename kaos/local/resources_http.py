@@ -103,7 +103,7 @@ class Resources:
     async def _body(self, request: web.Request, kind: Kind) -> tuple[Object, list[str]]:
         """The object of the request and its duplicate fields. Raises ApiStatus."""
         media = request.content_type if "Content-Type" in request.headers else "application/json"
-        if media not in ("application/json", "application/yaml"):
+        if media not in (_BODIES[:2] if kind.custom else _BODIES):
             raise status.unsupported_media_type(_BODIES)
         raw = await request.read()
         name = kind.resource.kind

@@ -34,7 +34,7 @@ _NULL_TIMES = {
     "Event": ("eventTime", "firstTimestamp", "lastTimestamp", "deprecatedFirstTimestamp", "deprecatedLastTimestamp"),
     "PodCondition": ("lastProbeTime", "lastTransitionTime"),
 }
-_POINTERS_TO_TEXT = {"storageClassName", "appProtocol", "volumeAttributesClassName", "externalTrafficPolicy"}
+_POINTERS_TO_TEXT = {"storageClassName", "appProtocol", "volumeAttributesClassName"}
 _QUANTITY = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _LAYOUTS = {"Time": "2006-01-02T15:04:05Z07:00", "MicroTime": "2006-01-02T15:04:05.000000Z07:00"}
 

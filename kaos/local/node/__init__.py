@@ -205,16 +205,18 @@ class Node:
         if not current.exists() and "waiting" in state:
             why = state["waiting"].get("reason", "ContainerCreating")
             raise status.bad_request(f'container "{container}" in pod "{pod}" is waiting to start: {why}')
+        if asked.previous:
+            if not logs.previous(current).exists():
+                raise status.bad_request(f'previous terminated container "{container}" in pod "{pod}" not found')
+            return logs.stream([logs.previous(current)], asked, lambda: True)
         uid = obj["metadata"]["uid"]
 
         def ended() -> bool:
             found = self._machinery.find(PODS, namespace, pod)
-            return (
-                found is None or found["metadata"]["uid"] != uid or found["status"]["phase"] in ("Succeeded", "Failed")
-            )
+            gone = found is None or found["metadata"]["uid"] != uid
+            return gone or "running" not in _container_state(found, container)
 
-        paths = [current.with_name(current.name + ".1")] if asked.previous else []
-        return logs.stream([*paths, current] if not asked.previous else paths, asked, ended)
+        return logs.stream([logs.rotated(current), current], asked, ended)
 
 
 def _is_ours(pod: Object) -> bool:

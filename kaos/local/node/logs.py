@@ -63,6 +63,23 @@ def _lines(path: Path) -> Iterator[bytes]:
         return
 
 
+def start_anew(path: Path) -> None:
+    """The log of a container that starts again begins empty; what it said before is its previous log."""
+    if path.exists():
+        path.replace(previous(path))
+    rotated(path).unlink(missing_ok=True)
+
+
+def previous(path: Path) -> Path:
+    """The log of the container's life before."""
+    return path.with_name(f"{path.stem}.previous.log")
+
+
+def rotated(path: Path) -> Path:
+    """The older part of a log that grew too long."""
+    return path.with_name(f"{path.name}.1")
+
+
 def last_text(path: Path, lines: int = 80, limit: int = 2048) -> str:
     """The end of a log, for a termination message."""
     query = LogQuery({})

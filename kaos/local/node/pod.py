@@ -201,6 +201,7 @@ class PodWorker:
         if "terminated" in container.state:
             container.last_state = container.state
             container.restarts += 1
+        logs.start_anew(container.launch.log)
         container.exited = asyncio.get_running_loop().create_future()
         container.killed_for = ""
         try:

@@ -1,4 +1,5 @@
-"""The shapes of built-in kinds, as published in Kubernetes' OpenAPI; written by tools/builtin_schemas.py."""
+"""The shapes of built-in kinds, as published in Kubernetes' OpenAPI; written by tools/builtin_schemas.py and
+tools/builtin_protobuf.py."""
 
 from __future__ import annotations
 
@@ -17,8 +18,17 @@ OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 @cache
 def data() -> dict[str, Any]:
     """`{"kinds": {"apps/v1/Deployment": component name}, "schemas": {component name: schema}}`."""
-    packed = resources.files(__package__).joinpath("builtin.json.gz").read_bytes()
-    return json.loads(gzip.decompress(packed))
+    return _unpacked("builtin.json.gz")
+
+
+@cache
+def protobuf() -> dict[str, Any]:
+    """`{"kinds": {"apps/v1/Deployment": message}, "messages": {message: {number: [field, type, how]}}}`."""
+    return _unpacked("protobuf.json.gz")
+
+
+def _unpacked(name: str) -> dict[str, Any]:
+    return json.loads(gzip.decompress(resources.files(__package__).joinpath(name).read_bytes()))
 
 
 @cache
