@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Hashable
 log = logging.getLogger("kaos.operator")
 
 FIRST_BACKOFF_S = 0.5
-LAST_BACKOFF_S = 60.0
+LAST_BACKOFF_S = 45.0
 
 
 class Queue:
@@ -54,12 +54,6 @@ class Queue:
             timer.cancel()
         self._timers[key] = asyncio.get_running_loop().call_at(when, self._due, key)
 
-    def forget(self, key: Hashable) -> None:
-        """The resource is gone: no more tries."""
-        self._failures.pop(key, None)
-        if timer := self._timers.pop(key, None):
-            timer.cancel()
-
     def _due(self, key: Hashable) -> None:
         self._timers.pop(key, None)
         self.add(key)
@@ -91,7 +85,9 @@ class Queue:
         else:
             log.warning("%s failed %d times: %s; again in %.0f s", _name(key), failures, error, delay_s)
         log.debug("%s", _name(key), exc_info=error)
-        self._again.discard(key)
+        if key in self._again:  # something new is known, but a pass that undoes itself must not spin
+            self._again.discard(key)
+            delay_s = min(delay_s, FIRST_BACKOFF_S)
         self.add_after(key, delay_s)
 
 

@@ -1,0 +1,17 @@
+"""Waiting for what a test is about, and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def until(holds: Callable[[], T], timeout_s: float = 10) -> T:
+    """The first true answer of `holds`."""
+    async with asyncio.timeout(timeout_s):
+        while not (found := holds()):
+            await asyncio.sleep(0.005)
+        return found
