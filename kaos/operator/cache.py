@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +11,7 @@ from kaos.kube.resources import SECRETS, Resource
 
 Object = dict[str, Any]
 Key = tuple[str, str]  # namespace, name
+REMEMBERED_DELETIONS = 10_000
 
 
 class Cache:
@@ -19,12 +20,16 @@ class Cache:
     def __init__(self) -> None:
         self._objects: dict[Resource, dict[Key, Object]] = defaultdict(dict)
         self._groups: dict[tuple[Any, ...], set[Key]] = defaultdict(set)  # by namespace, by owner
+        self._deleted: OrderedDict[tuple[Resource, str], int] = OrderedDict()  # uid -> version when it went
 
     def put(self, resource: Resource, obj: Object) -> bool:
-        """Keep the object unless a newer version is known. False when nothing changed."""
+        """Keep the object unless a newer version, or its deletion, is known. False when nothing changed."""
         key = _key(obj)
         known = self._objects[resource].get(key)
-        if known is not None and not _newer(obj, known):
+        if known is not None and _version(obj) <= _version(known):
+            return False
+        # The answer to a write of ours may come after the news that the object is gone.
+        if _version(obj) < self._deleted.get((resource, obj["metadata"]["uid"]), 0):
             return False
         if known is not None:
             self._drop(resource, key)
@@ -34,13 +39,19 @@ class Cache:
         return True
 
     def remove(self, resource: Resource, obj: Object) -> bool:
-        """Forget the object, unless another of the same name has taken its place. False when it was not known."""
-        key = _key(obj)
-        known = self._objects[resource].get(key)
-        if known is None or known["metadata"]["uid"] != obj["metadata"]["uid"]:
+        """Forget the object, unless it has come back or another has taken its place. False when nothing changed."""
+        self._remember_deletion(resource, obj)
+        known = self._objects[resource].get(_key(obj))
+        if known is None or known["metadata"]["uid"] != obj["metadata"]["uid"] or _version(obj) < _version(known):
             return False
-        self._drop(resource, key)
+        self._drop(resource, _key(obj))
         return True
+
+    def _remember_deletion(self, resource: Resource, obj: Object) -> None:
+        place = (resource, obj["metadata"]["uid"])
+        self._deleted[place] = max(_version(obj), self._deleted.pop(place, 0))
+        if len(self._deleted) > REMEMBERED_DELETIONS:
+            self._deleted.popitem(last=False)
 
     def _drop(self, resource: Resource, key: Key) -> None:
         for group in _groups(resource, self._objects[resource].pop(key)):
@@ -56,7 +67,7 @@ class Cache:
         changed = [obj for obj in listed.values() if self.put(resource, obj)]
         for known in self.all(resource, namespace):
             # What is newer than the list was made while it was on its way.
-            if _key(known) not in listed and int(known["metadata"]["resourceVersion"]) <= int(version):
+            if _key(known) not in listed and _version(known) <= int(version):
                 self._drop(resource, _key(known))
                 changed.append(known)
         return changed
@@ -98,12 +109,12 @@ def _groups(resource: Resource, obj: Object) -> list[tuple[Any, ...]]:
     return groups
 
 
-def _newer(obj: Object, known: Object) -> bool:
-    """Versions of one resource can be compared (KEP-5504); another uid is another object."""
-    new, old = obj["metadata"], known["metadata"]
-    return int(new["resourceVersion"]) > int(old["resourceVersion"])
+def _version(obj: Object) -> int:
+    """Versions of one resource can be compared (KEP-5504)."""
+    return int(obj["metadata"]["resourceVersion"])
 
 
 def _without_values(secret: Object) -> Object:
-    """Names of keys are all that is ever needed of a Secret."""
-    return {**secret, "data": dict.fromkeys(secret.get("data") or {}, "")}
+    """Names of keys are all that is ever needed of a Secret; `kubectl apply` notes its values in an annotation."""
+    meta = {key: value for key, value in secret["metadata"].items() if key not in ("annotations", "managedFields")}
+    return {"metadata": meta, "data": dict.fromkeys(secret.get("data") or {}, "")}
