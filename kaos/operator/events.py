@@ -28,8 +28,7 @@ class EventRecorder:
 
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
-        self._written: defaultdict[str, deque[float]] = defaultdict(deque)
-        self._counts: dict[str, int] = {}
+        self._written: defaultdict[str, deque[float]] = defaultdict(deque)  # uid -> when
 
     async def record(self, about: Object, event: Event) -> None:
         """An event that cannot be written is no failure of the resource's."""
@@ -38,20 +37,19 @@ class EventRecorder:
             return
         digest = hashlib.sha256(f"{meta['uid']}{event.reason}{event.message}".encode()).hexdigest()[:16]
         name, now = f"{meta['name'][:230]}.{digest}", times.now()
-        count = self._counts.get(name, 0) + 1
         try:
-            if count > 1:
-                await self._client.patch(EVENTS, name, {"count": count, "lastTimestamp": now}, meta["namespace"])
-            else:
+            try:
                 await self._create(name, about, event, now)
-            self._counts[name] = count
+            except ApiError as refused:
+                if refused.code != 409:
+                    raise
+                told = await self._client.get(EVENTS, name, meta["namespace"])
+                again = {"count": (told.get("count") or 1) + 1, "lastTimestamp": now}
+                await self._client.patch(EVENTS, name, again, meta["namespace"])
         except ApiError as refused:
-            self._counts.pop(name, None)
-            if refused.code == 409:  # written by an earlier life of ours
-                self._counts[name] = 1
-            elif refused.code not in (403, 404):
+            if refused.code not in (403, 404):  # no right to, or the namespace is going
                 log.warning("event on %s/%s not written: %s", meta["namespace"], meta["name"], refused.cause)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             log.debug("event on %s/%s not written: %s", meta["namespace"], meta["name"], error)
 
     async def _create(self, name: str, about: Object, event: Event, now: str) -> None:
@@ -77,11 +75,11 @@ class EventRecorder:
         }
         await self._client.create(EVENTS, body, meta["namespace"])
 
-    def forget(self, uid: str) -> None:
-        self._written.pop(uid, None)
-
     def _admitted(self, uid: str) -> bool:
-        written, now = self._written[uid], time.monotonic()
+        now = time.monotonic()
+        for other in [other for other, written in self._written.items() if now - written[-1] > 60]:
+            del self._written[other]
+        written = self._written[uid]
         while written and now - written[0] > 60:
             written.popleft()
         if len(written) >= PER_MINUTE:

@@ -77,7 +77,7 @@ class Reconciler:
         """One pass. Raises what the API server or the network says; the queue tries again then."""
         obj = self._cache.get(RESOURCES[key.kind], key.namespace, key.name)
         if obj is None or obj["metadata"].get("deletionTimestamp"):
-            await self._forget(key, obj)  # its children go by their owner references
+            await self._forget(key)  # its children go by their owner references
             return
         await self._see_foreign(key)
         decide = DECIDERS[key.kind]
@@ -91,13 +91,11 @@ class Reconciler:
         await self._tell(obj, decision)
         self._shake_hands(key, decision)
 
-    async def _forget(self, key: Key, obj: Object | None) -> None:
+    async def _forget(self, key: Key) -> None:
         self._handshakes.forget(key)
         await self._watches.want(key, frozenset())
         for resource in CHILDREN:
             self._settled.pop((resource.kind, key.namespace, child_name(key.kind, key.name)), None)
-        if obj is not None:
-            self._events.forget(obj["metadata"]["uid"])
 
     # Reading.
 
