@@ -28,7 +28,10 @@ OPERATOR_START_S = 30.0
 OPERATOR_STOP_S = 10.0
 
 # KAOS's own images need no container engine on a laptop: the node runs these programs in their place.
-IMAGE_COMMANDS = {"kaostools/kaos-mcp-rawpython": ["python", "-m", "kaos_rawpython"]}
+IMAGE_COMMANDS = {
+    "kaostools/kaos": ["python", "-m", "kaos"],
+    "kaostools/kaos-mcp-rawpython": ["python", "-m", "kaos_rawpython"],
+}
 
 Report = Callable[[dict[str, object]], None]
 

@@ -12,11 +12,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from kaos.api.agent import Agent
 from kaos.api.mcpserver import MCPServer
+from kaos.api.modelapi import ModelAPI
 from kaos.api.names import GROUP, VERSION
 
 Object = dict[str, Any]
-KINDS: tuple[type[BaseModel], ...] = (MCPServer,)
+KINDS: tuple[type[BaseModel], ...] = (MCPServer, ModelAPI, Agent)
 
 
 def crd(model: type[BaseModel]) -> Object:

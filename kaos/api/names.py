@@ -208,5 +208,5 @@ REASONS: dict[Reason, Explanation] = {
     ),
     Reason.ROLLOUT_IN_PROGRESS: Explanation("Pods are being started.", "Wait.", Phase.PENDING),
     Reason.SUSPENDED: Explanation("spec.suspend is set: no pods run.", "kaos mcp resume", Phase.SUSPENDED),
-    Reason.READY: Explanation("The server answers MCP.", "", Phase.READY),
+    Reason.READY: Explanation("It answers in its own protocol.", "", Phase.READY),
 }

@@ -13,18 +13,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kaos.api import registry
-from kaos.api.names import FIELD_MANAGER, MCP_CONTAINER, MCPSERVERS, PART_OF, Reason, child_name
+from kaos.api.names import AGENTS, FIELD_MANAGER, MCPSERVERS, MODELAPIS, PART_OF, Reason, child_name
 from kaos.cluster.aio import AsyncClient
 from kaos.cluster.errors import ApiError
 from kaos.kube import times
-from kaos.kube.resources import CONFIGMAPS, PODS, SECRETS, SERVICEACCOUNTS, Resource
+from kaos.kube.resources import CONFIGMAPS, PODS, SECRETS, SERVICEACCOUNTS
 from kaos.operator.cache import Cache
-from kaos.operator.decide import health, mcpserver
+from kaos.operator.decide import health
 from kaos.operator.decide.children import is_current
 from kaos.operator.decide.world import Child, Decision, Problem, Settings, World, owned_by
 from kaos.operator.drift import contains
 from kaos.operator.events import EventRecorder
 from kaos.operator.handshake import Handshakes
+from kaos.operator.kinds import KINDS
 from kaos.operator.references import Selection, Watches, named
 from kaos.operator.watch import CHILDREN
 
@@ -33,9 +34,6 @@ log = logging.getLogger("kaos.operator")
 
 REFUSED_RETRY_S = 10.0
 _REFERENCED = {"ConfigMap": CONFIGMAPS, "Secret": SECRETS}
-DECIDERS: dict[str, Callable[[Object, World], Decision]] = {"MCPServer": mcpserver.decide}
-RESOURCES: dict[str, Resource] = {"MCPServer": MCPSERVERS}
-CONTAINERS = {"MCPServer": MCP_CONTAINER}
 
 
 @dataclass(frozen=True, order=True)
@@ -75,12 +73,12 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> None:
         """One pass. Raises what the API server or the network says; the queue tries again then."""
-        obj = self._cache.get(RESOURCES[key.kind], key.namespace, key.name)
+        obj = self._cache.get(KINDS[key.kind].resource, key.namespace, key.name)
         if obj is None or obj["metadata"].get("deletionTimestamp"):
             await self._forget(key)  # its children go by their owner references
             return
         await self._see_foreign(key)
-        decide = DECIDERS[key.kind]
+        decide = KINDS[key.kind].decide
         decision = decide(obj, self._world(key))
         if await self._watch_mentioned(key, decision):
             decision = decide(obj, self._world(key))
@@ -102,9 +100,10 @@ class Reconciler:
     def _world(self, key: Key) -> World:
         cache, namespace = self._cache, key.namespace
         name = child_name(key.kind, key.name)
-        live = {(r.kind, name): found for r in CHILDREN if (found := cache.get(r, namespace, name))}
+        places = [*((resource, name) for resource in CHILDREN), (CONFIGMAPS, f"{name}-config")]
+        live = {(r.kind, child): found for r, child in places if (found := cache.get(r, namespace, child))}
         pods = tuple(cache.of(PODS, namespace, key.kind, key.name))
-        self._handshakes.forget(key, {health.identity(pod, CONTAINERS[key.kind]) for pod in pods})
+        self._handshakes.forget(key, {health.identity(pod, KINDS[key.kind].container) for pod in pods})
         return World(
             settings=self._settings,
             now=times.now(),
@@ -112,6 +111,9 @@ class Reconciler:
             children=live,
             pods=pods,
             service_accounts=_by_name(cache.all(SERVICEACCOUNTS, namespace)),
+            modelapis=_by_name(cache.all(MODELAPIS, namespace)),
+            mcpservers=_by_name(cache.all(MCPSERVERS, namespace)),
+            agents=_by_name(cache.all(AGENTS, namespace)),
             configmaps=_by_name(cache.all(CONFIGMAPS, namespace)),
             secrets=_by_name(cache.all(SECRETS, namespace)) if self._settings.watch_secrets else None,
             handshakes=self._handshakes.answers(key),
@@ -193,7 +195,7 @@ class Reconciler:
 
     async def _tell(self, obj: Object, decision: Decision) -> None:
         """Write the status when it changed, and the event of the change."""
-        resource, meta = RESOURCES[obj["kind"]], obj["metadata"]
+        resource, meta = KINDS[obj["kind"]].resource, obj["metadata"]
         if obj.get("status") != decision.status:
             body = {
                 "apiVersion": resource.api_version,

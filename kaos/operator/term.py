@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from kaos.api.names import KIND_LABEL, MCPSERVERS, REGISTRY_CONFIGMAP, REGISTRY_LABEL
+from kaos.api.names import KIND_LABEL, REGISTRY_CONFIGMAP, REGISTRY_LABEL
 from kaos.api.registry import is_registry
 from kaos.cluster.aio import AsyncClient
 from kaos.cluster.errors import ApiError
@@ -22,8 +22,9 @@ from kaos.operator.cache import Cache
 from kaos.operator.decide.world import Settings
 from kaos.operator.events import EventRecorder
 from kaos.operator.handshake import Handshakes
+from kaos.operator.kinds import KINDS, depends
 from kaos.operator.queue import Queue
-from kaos.operator.reconcile import DECIDERS, RESOURCES, Key, Reconciler
+from kaos.operator.reconcile import Key, Reconciler
 from kaos.operator.references import Selection, Watches, named
 from kaos.operator.watch import Watcher, selector, watched
 
@@ -119,27 +120,31 @@ class Term:
     def _concerned(self, resource: Resource, obj: Object) -> list[Key]:
         meta = obj["metadata"]
         namespace, name = meta.get("namespace", ""), meta["name"]
-        if resource.kind in RESOURCES:
-            return [Key(resource.kind, namespace, name)]
+        if resource.kind in KINDS:
+            agents = self._declared(namespace, "Agent")
+            dependants = [key for key, one in agents if depends(one, resource.kind, name)]
+            return [Key(resource.kind, namespace, name), *dependants]
         if resource == SERVICEACCOUNTS:
-            return [key for key, server in self._servers(namespace) if name in _accounts(server)]
+            return [key for key, one in self._declared(namespace) if depends(one, resource.kind, name)]
         labels = meta.get("labels") or {}
         kind = labels.get(KIND_LABEL, "")
-        if kind in DECIDERS and (instance := labels.get(kind.lower())):
+        if kind in KINDS and (instance := labels.get(kind.lower())):
             return [Key(kind, namespace, instance)]
         owners = meta.get("ownerReferences") or ()
-        return [Key(one["kind"], namespace, one["name"]) for one in owners if one["kind"] in DECIDERS]
+        return [Key(one["kind"], namespace, one["name"]) for one in owners if one["kind"] in KINDS]
 
-    def _servers(self, namespace: str | None) -> list[tuple[Key, Object]]:
+    def _declared(self, namespace: str | None, *kinds: str) -> list[tuple[Key, Object]]:
+        """What people have declared, in one namespace or in all; only of these kinds, if any are given."""
         return [
-            (Key("MCPServer", obj["metadata"]["namespace"], obj["metadata"]["name"]), obj)
-            for obj in self._cache.all(MCPSERVERS, namespace)
+            (Key(kind, obj["metadata"]["namespace"], obj["metadata"]["name"]), obj)
+            for kind in kinds or KINDS
+            for obj in self._cache.all(KINDS[kind].resource, namespace)
         ]
 
     def _referenced_changed(self, resource: Resource, obj: Object) -> None:
         meta = obj["metadata"]
         if resource == CONFIGMAPS and meta["namespace"] == self._settings.system_namespace and is_registry(obj):
-            for key, _ in self._servers(None):
+            for key, _ in self._declared(None):
                 self._queue.add(key)
         for who in self._watches.who_wants(resource, obj):
             if isinstance(who, Key):
@@ -168,7 +173,7 @@ class Term:
             await asyncio.sleep(RESYNC_S)
             for resource in self._resources:
                 await self._list_again(resource)
-            for key, _ in self._servers(None):
+            for key, _ in self._declared(None):
                 self._queue.add(key)
 
     async def _heal(self) -> None:
@@ -180,9 +185,3 @@ class Term:
                 await asyncio.to_thread(self._watcher.stop)
                 self._watcher = self._new_watcher()
                 self._watcher.start()
-
-
-def _accounts(server: Object) -> set[str]:
-    spec = server.get("spec") or {}
-    pod = spec.get("podSpec") or {}
-    return {name for name in (spec.get("serviceAccountName"), pod.get("serviceAccountName")) if name}

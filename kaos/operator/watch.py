@@ -18,12 +18,13 @@ from typing import Any
 import aiohttp
 import kopf
 
-from kaos.api.names import MCPSERVERS, PART_OF
+from kaos.api.names import AGENTS, MCPSERVERS, MODELAPIS, PART_OF
 from kaos.cluster.connection import Connection
 from kaos.kube.resources import (
     DEPLOYMENTS,
     HTTPROUTES,
     NETWORKPOLICIES,
+    PERSISTENTVOLUMECLAIMS,
     PODS,
     SERVICEACCOUNTS,
     SERVICES,
@@ -35,7 +36,7 @@ Object = dict[str, Any]
 log = logging.getLogger("kaos.operator")
 
 CHILDREN = (DEPLOYMENTS, SERVICES, NETWORKPOLICIES, HTTPROUTES)
-_LABELLED = (*CHILDREN, PODS)
+_LABELLED = (*CHILDREN, PERSISTENTVOLUMECLAIMS, PODS)
 
 STREAM_S = 50  # a watch is asked for anew after so long: the sign of life that health looks for
 SILENT_S = 70  # without any event or bookmark a stream counts as dead
@@ -48,7 +49,8 @@ OnEvent = Callable[[Resource, str, Object], None]  # resource, ADDED/MODIFIED/DE
 def watched(settings: Settings) -> tuple[Resource, ...]:
     """The kinds that decisions depend on."""
     routes = (HTTPROUTES,) if settings.gateway else ()
-    return (MCPSERVERS, DEPLOYMENTS, SERVICES, NETWORKPOLICIES, PODS, SERVICEACCOUNTS, *routes)
+    declared = (MCPSERVERS, MODELAPIS, AGENTS)
+    return (*declared, DEPLOYMENTS, SERVICES, NETWORKPOLICIES, PERSISTENTVOLUMECLAIMS, PODS, SERVICEACCOUNTS, *routes)
 
 
 def selector(resource: Resource) -> str | None:

@@ -1,0 +1,1 @@
+"""What runs inside pods: agents, the mock model, the relay."""
