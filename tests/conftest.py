@@ -87,9 +87,8 @@ class Place:
         timeout_s: float,
     ) -> dict[str, Any] | None:
         """Watch the object until `holds` says so (None: it is gone) and return it; fails with its last state."""
-        from kaos.cluster.wait import until
-
         from kaos.cluster import Client, resolve
+        from kaos.cluster.wait import until
 
         client = Client(resolve(kubeconfig=str(self.kubeconfig)))
         return until(client, resource, name, namespace=namespace, condition=holds, timeout_s=timeout_s)
