@@ -1,0 +1,1 @@
+"""An agent: a model with instructions, tools and peers, answering chats over HTTP."""
