@@ -71,8 +71,6 @@ def _main(agent: Object, world: World) -> Main:
     ]
     return Main(
         AGENT_CONTAINER,
-        ALIASES,
-        DEFAULT_PATH,
         settings.kaos_image,
         SERVICE_PORT,
         env=tuple(env),
