@@ -11,6 +11,7 @@ from typing import Any
 
 from kaos.api.names import GROUP
 from kaos.errors import UsageError
+from kaos.kube import yaml_limits
 
 Object = dict[str, Any]
 
@@ -135,14 +136,15 @@ def parse(text: str, source: str) -> list[Manifest]:
         }
 
     try:
+        yaml_limits.check(text)
         documents = [one for one in yaml.load_all(text, Loader) if one is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
+        where = f", line {min(mark.line + 1, len(text.splitlines()))}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise UsageError(f"{source}{where}: not YAML: {problem}.", "") from None
-    except RecursionError:
-        raise UsageError(f"{source}: not YAML that a manifest could be: nested too deeply.", "") from None
+    except yaml_limits.TooMuch as error:
+        raise UsageError(f"{source} is no manifest: {error}.", "") from None
     found = []
     for document in documents:
         of_list = isinstance(document, dict) and str(document.get("kind", "")).endswith("List")

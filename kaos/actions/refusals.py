@@ -53,6 +53,8 @@ def explain(
         return UsageError(f"{where} is too large for the API server.", "Put bigger programs into an image.")
     if refused.code == 409 and refused.reason == "AlreadyExists":
         return KaosError(f"{where} exists already.", "")
+    if refused.code == 409 and "has been modified" in refused.message:
+        return KaosError(f"{where} was changed by someone else meanwhile.", "Nothing was written; do it again.")
     return refused
 
 
