@@ -60,6 +60,7 @@ class Reconciler:
         handshakes: Handshakes,
         events: EventRecorder,
         again: Callable[[Key, float], None],
+        changed: Callable[[Key], None],
     ) -> None:
         self._client = client
         self._cache = cache
@@ -68,6 +69,7 @@ class Reconciler:
         self._handshakes = handshakes
         self._events = events
         self._again = again  # look at the key again in so many seconds
+        self._changed = changed  # told whose status we have written: the watch will bring nothing new
         self._settled: dict[tuple[str, str, str], str] = {}  # children that the API server writes in another way
         self._registry: tuple[Any, registry.Registry | None] = (None, None)
 
@@ -209,6 +211,7 @@ class Reconciler:
             if written is None:
                 return
             self._cache.put(resource, written)
+            self._changed(Key(obj["kind"], meta["namespace"], meta["name"]))
         for event in decision.events:
             log.info("%s %s/%s: %s %s", obj["kind"], meta["namespace"], meta["name"], event.reason, event.message)
             await self._events.record(obj, event)

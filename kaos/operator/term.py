@@ -49,7 +49,14 @@ class Term:
         self._watches = Watches(client, self._cache, self._referenced_changed)
         self._handshakes = Handshakes(client, self._queue.add)
         self._reconciler = Reconciler(
-            client, self._cache, settings, self._watches, self._handshakes, EventRecorder(client), self._queue.add_after
+            client,
+            self._cache,
+            settings,
+            self._watches,
+            self._handshakes,
+            EventRecorder(client),
+            self._queue.add_after,
+            self._status_written,
         )
         self._loop = asyncio.get_running_loop()
         self._relisting: dict[Resource, asyncio.TimerHandle] = {}
@@ -121,9 +128,8 @@ class Term:
         meta = obj["metadata"]
         namespace, name = meta.get("namespace", ""), meta["name"]
         if resource.kind in KINDS:
-            agents = self._declared(namespace, "Agent")
-            dependants = [key for key, one in agents if depends(one, resource.kind, name)]
-            return [Key(resource.kind, namespace, name), *dependants]
+            key = Key(resource.kind, namespace, name)
+            return [key, *self._dependants(key)]
         if resource == SERVICEACCOUNTS:
             return [key for key, one in self._declared(namespace) if depends(one, resource.kind, name)]
         labels = meta.get("labels") or {}
@@ -132,6 +138,14 @@ class Term:
             return [Key(kind, namespace, instance)]
         owners = meta.get("ownerReferences") or ()
         return [Key(one["kind"], namespace, one["name"]) for one in owners if one["kind"] in KINDS]
+
+    def _dependants(self, key: Key) -> list[Key]:
+        agents = self._declared(key.namespace, "Agent")
+        return [agent for agent, one in agents if depends(one, key.kind, key.name)]
+
+    def _status_written(self, key: Key) -> None:
+        for dependant in self._dependants(key):
+            self._queue.add(dependant)
 
     def _declared(self, namespace: str | None, *kinds: str) -> list[tuple[Key, Object]]:
         """What people have declared, in one namespace or in all; only of these kinds, if any are given."""
