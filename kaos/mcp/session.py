@@ -11,13 +11,17 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from kaos.mcp.param_headers import param_headers
 from kaos.mcp.wire import (
     CLIENT,
     HANDSHAKE,
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
     MAX_ANSWER_BYTES,
     METHOD_NOT_FOUND,
     MODERN,
     UNSUPPORTED_VERSION,
+    AccessRefused,
     Head,
     McpError,
     RpcError,
@@ -32,6 +36,9 @@ T = TypeVar("T")
 Progress = Callable[[float, float | None, str], None]  # done, total, message
 
 MAX_PAGES = 100
+MAX_ASIDES = 1000  # requests of the server during one of ours
+# With these a server with sessions refuses what it cannot make sense of: it knows no such method, or misses a session.
+_UNREAD = (400, 404, 405, 406, 415)
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,11 @@ Flow = Generator[Send | _Read, Any, T]
 
 
 class _NotModern(Exception):
-    """The server does not answer in the 2026-07-28 way."""
+    """The server refused a request of the 2026-07-28 kind as such, without having acted on it."""
+
+    def __init__(self, error: McpError) -> None:
+        super().__init__()
+        self.error = error
 
 
 class Session:
@@ -63,8 +74,6 @@ class Session:
         """With the version that the server is known to speak, the negotiation is left out when it is the modern one."""
         self.protocol_version = protocol_version if protocol_version == MODERN else None
         self.server_info: Object = {}
-        self.capabilities: Object = {}
-        self.instructions = ""
         self._id: str | None = None
         self._number = 0
         self._assumed = self.protocol_version is not None
@@ -73,32 +82,36 @@ class Session:
 
     def open(self) -> Flow[None]:
         """Negotiate the era: ask the modern way, else shake hands. Raises McpError, RpcError."""
+        self._assumed = False
         try:
             found = yield from self._modern("server/discover", {})
-        except _NotModern:
-            yield from self._shake_hands()
-            return
+        except AccessRefused:
+            raise
         except RpcError as error:
-            supported = (error.data or {}).get("supported") if isinstance(error.data, dict) else None
-            if error.code == UNSUPPORTED_VERSION and supported and not set(supported) & set(HANDSHAKE):
-                raise McpError(f"the server speaks only {', '.join(supported)}", "Update kaos.") from None
+            if error.code == UNSUPPORTED_VERSION and error.supported and not {*error.supported} & {*HANDSHAKE}:
+                raise McpError(f"the server speaks only {', '.join(error.supported)}", "Update kaos.") from None
             yield from self._shake_hands()
-            return
-        versions = found.get("supportedVersions")
-        if not isinstance(versions, list) or MODERN not in versions:
+        except (_NotModern, McpError):
             yield from self._shake_hands()
-            return
-        self.protocol_version = MODERN
-        self._assumed = False
-        self._take(found, (found.get("_meta") or {}).get("io.modelcontextprotocol/serverInfo"))
+        else:
+            if MODERN not in _list(found.get("supportedVersions")):
+                yield from self._shake_hands()
+                return
+            self.protocol_version = MODERN
+            self.server_info = _dict(_dict(found.get("_meta")).get("io.modelcontextprotocol/serverInfo"))
 
-    def request(self, method: str, params: Object | None = None, on_progress: Progress | None = None) -> Flow[Object]:
+    def request(
+        self,
+        method: str,
+        params: Object | None = None,
+        on_progress: Progress | None = None,
+        more_headers: dict[str, str] | None = None,
+    ) -> Flow[Object]:
         """One request; returns its result. Raises RpcError, McpError."""
         params = params or {}
         if self._assumed:
-            self._assumed = False
             try:
-                return (yield from self._modern(method, params, on_progress))
+                return (yield from self._modern(method, params, on_progress, more_headers))
             except _NotModern:
                 self.protocol_version = None
             except RpcError as error:
@@ -109,23 +122,49 @@ class Session:
             yield from self.open()
         if self.protocol_version == MODERN:
             try:
-                return (yield from self._modern(method, params, on_progress))
-            except _NotModern as error:
-                raise McpError(str(error), "") from None
+                return (yield from self._modern(method, params, on_progress, more_headers))
+            except _NotModern as refusal:
+                raise refusal.error from None
         return (yield from self._in_session(method, params, on_progress))
 
     def call_tool(self, name: str, arguments: Object, on_progress: Progress | None = None) -> Flow[Object]:
-        """The tool's CallToolResult: `content`, `structuredContent`, `isError`."""
-        return (yield from self.request("tools/call", {"name": name, "arguments": arguments}, on_progress))
+        """The tool's CallToolResult: `content`, `structuredContent`, `isError`. The call is sent once; it is sent
+        again only when the server has refused it unread: a session that is gone, an era it does not speak."""
+        params = {"name": name, "arguments": arguments}
+        try:
+            result = yield from self.request("tools/call", params, on_progress)
+        except RpcError as error:
+            if error.code != HEADER_MISMATCH:
+                raise
+            tools = yield from self.list_tools()
+            schema = next((tool.get("inputSchema") for tool in tools if tool["name"] == name), None)
+            result = yield from self.request("tools/call", params, on_progress, param_headers(schema, arguments))
+        content = result.get("content", [] if "structuredContent" in result else None)
+        if not isinstance(content, list) or not all(_is_content(item) for item in content):
+            raise McpError("the answer to tools/call holds no content", "")
+        if not isinstance(result.get("isError", False), bool):
+            raise McpError("the answer to tools/call does not say whether it is an error", "")
+        return result
 
     def list_tools(self) -> Flow[list[Object]]:
-        return (yield from self._list("tools/list", "tools"))
-
-    def list_resources(self) -> Flow[list[Object]]:
-        return (yield from self._list("resources/list", "resources"))
-
-    def list_prompts(self) -> Flow[list[Object]]:
-        return (yield from self._list("prompts/list", "prompts"))
+        """Every tool: `name`, and what else the server says of it."""
+        tools: list[Object] = []
+        cursors: set[str] = set()
+        params: Object = {}
+        for _ in range(MAX_PAGES):
+            page = yield from self.request("tools/list", params)
+            found = page.get("tools")
+            if not isinstance(found, list):
+                raise McpError("the answer to tools/list holds no tools", "")
+            if not all(isinstance(tool, dict) and isinstance(tool.get("name"), str) for tool in found):
+                raise McpError("the answer to tools/list holds a tool without a name", "")
+            tools += found
+            cursor = page.get("nextCursor")
+            if not isinstance(cursor, str) or not cursor or cursor in cursors:
+                return tools
+            cursors.add(cursor)
+            params = {"cursor": cursor}
+        raise McpError(f"the list of tools has no end: more than {MAX_PAGES} pages", "")
 
     def close(self) -> Flow[None]:
         """End the session at the server, which would keep it for long otherwise."""
@@ -134,57 +173,52 @@ class Session:
             self._id = None
             yield Send("DELETE", headers, b"")
 
-    def _list(self, method: str, key: str) -> Flow[list[Object]]:
-        items: list[Object] = []
-        params: Object = {}
-        for _ in range(MAX_PAGES):
-            page = yield from self.request(method, params)
-            found = page.get(key)
-            if not isinstance(found, list):
-                raise McpError(f"the answer to {method} holds no {key}", "")
-            items += found
-            if not page.get("nextCursor"):
-                return items
-            params = {"cursor": page["nextCursor"]}
-        raise McpError(f"{method} has no end: more than {MAX_PAGES} pages", "")
-
     # The modern era.
 
-    def _modern(self, method: str, params: Object, on_progress: Progress | None = None) -> Flow[Object]:
+    def _modern(
+        self,
+        method: str,
+        params: Object,
+        on_progress: Progress | None = None,
+        more_headers: dict[str, str] | None = None,
+    ) -> Flow[Object]:
         self._number += 1
         headers, body = modern_request(self._number, method, params, on_progress is not None)
-        head = yield Send("POST", headers, body)
+        head = yield Send("POST", headers | (more_headers or {}), body)
+        unread = head.status in _UNREAD
         try:
             message = yield from self._answer(head, self._number, on_progress)
-        except RpcError:
+        except AccessRefused:
             raise
         except McpError as error:
-            if head.status in (401, 403):
-                raise
-            raise _NotModern(error.cause) from None
+            if unread:
+                raise _NotModern(error) from None
+            raise
         if "error" in message:
             error = RpcError(message["error"])
-            # Servers with sessions know no such method, or miss the session: all without having acted.
-            if method == "server/discover" or head.status in (400, 404, 405, 406):
-                if error.code == UNSUPPORTED_VERSION:
-                    raise error
-                if head.status != 200 and (error.code not in (-32602,) or method == "server/discover"):
-                    raise _NotModern(error.cause)
+            if unread and error.code not in (INVALID_PARAMS, HEADER_MISMATCH, UNSUPPORTED_VERSION):
+                raise _NotModern(error)
             raise error
-        result = message.get("result")
-        if not isinstance(result, dict):
-            raise McpError(f"the answer to {method} holds no result", "")
-        if result.get("resultType") == "input_required":
-            raise McpError("the tool asks for more input, which this call cannot give", "Call it with all arguments.")
-        return result
+        match message["result"].get("resultType", "complete"):
+            case "complete":
+                return message["result"]
+            case "input_required":
+                why = "the tool asks for more input, which this call cannot give"
+                raise McpError(why, "Call it with all arguments.")
+        raise McpError(f"the answer to {method} is of a kind that kaos does not know", "Update kaos.")
 
     # The eras with a handshake.
 
     def _shake_hands(self) -> Flow[None]:
-        params = {"protocolVersion": HANDSHAKE[0], "capabilities": {}, "clientInfo": CLIENT}
         self.protocol_version = None
         self._id = None
-        result, head = yield from self._exchange("initialize", params, None)
+        try:
+            result, head = yield from self._initialize(HANDSHAKE[0])
+        except RpcError as error:
+            known = [version for version in HANDSHAKE[1:] if version in error.supported]
+            if not known:
+                raise
+            result, head = yield from self._initialize(known[0])
         version = result.get("protocolVersion")
         if not isinstance(version, str):
             raise McpError("the answer to initialize names no protocol version", "")
@@ -192,9 +226,13 @@ class Session:
             raise McpError(f"the server speaks MCP {version}, which kaos does not", "Update kaos.")
         self.protocol_version = version
         self._id = head.headers.get("mcp-session-id")
-        self._take(result, result.get("serverInfo"))
+        self.server_info = _dict(result.get("serverInfo"))
         headers, body = handshake_request(None, "notifications/initialized", {}, version, self._id, False)
         yield Send("POST", headers, body)
+
+    def _initialize(self, version: str) -> Flow[tuple[Object, Head]]:
+        params = {"protocolVersion": version, "capabilities": {}, "clientInfo": CLIENT}
+        return (yield from self._exchange("initialize", params, None))
 
     def _in_session(self, method: str, params: Object, on_progress: Progress | None) -> Flow[Object]:
         try:
@@ -202,8 +240,11 @@ class Session:
             return result
         except _SessionGone:
             yield from self._shake_hands()
+        try:
             result, _ = yield from self._exchange(method, params, on_progress)
             return result
+        except _SessionGone:
+            raise McpError("the server forgets its sessions at once", "") from None
 
     def _exchange(self, method: str, params: Object, on_progress: Progress | None) -> Flow[tuple[Object, Head]]:
         self._number += 1
@@ -216,53 +257,61 @@ class Session:
         message = yield from self._answer(head, self._number, on_progress)
         if "error" in message:
             raise RpcError(message["error"])
-        if not isinstance(message.get("result"), dict):
-            raise McpError(f"the answer to {method} holds no result", "")
         return message["result"], head
-
-    def _take(self, result: Object, server_info: Any) -> None:
-        self.server_info = server_info if isinstance(server_info, dict) else {}
-        self.capabilities = result.get("capabilities") or {}
-        self.instructions = str(result.get("instructions") or "")
 
     # Answers.
 
     def _answer(self, head: Head, number: int, on_progress: Progress | None) -> Flow[Object]:
-        """The response to request `number` out of a JSON body or an event stream."""
+        """The response to request `number` out of a JSON body or an event stream: with `result` or with `error`."""
         if head.status in (401, 403):
-            raise McpError(f"the server refuses access (HTTP {head.status})", "It wants credentials that kaos lacks.")
+            why = f"the server refuses access (HTTP {head.status})"
+            raise AccessRefused(why, "It wants credentials that kaos lacks.")
+        if 300 <= head.status < 400:
+            place = head.headers.get("location", "nowhere")
+            raise McpError(f"the server redirects to {place} (HTTP {head.status})", "Name that path: spec.path")
         if head.media_type == "text/event-stream":
-            return (yield from self._from_events(number, on_progress))
+            message = yield from self._from_events(number, on_progress)
+        elif head.media_type == "application/json":
+            message = parse((yield from self._body()))
+            _check_response(message, number)
+        else:
+            raise McpError(f"HTTP {head.status} {head.media_type or 'without a body'} is no MCP answer", "")
+        if "result" in message and not 200 <= head.status < 300:
+            raise McpError(f"HTTP {head.status} with a result is no MCP answer", "")
+        return message
+
+    def _body(self) -> Flow[bytes]:
         body = bytearray()
         while chunk := (yield READ):
             body += chunk
             if len(body) > MAX_ANSWER_BYTES:
                 raise McpError(f"the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB", "")
-        if head.media_type != "application/json":
-            raise McpError(f"HTTP {head.status} {head.media_type or 'without a body'} is no MCP answer", "")
-        for message in parse(bytes(body)):
-            if message.get("id") == number or "error" in message:
-                return message
-        raise McpError("the answer belongs to no request", "")
+        return bytes(body)
 
     def _from_events(self, number: int, on_progress: Progress | None) -> Flow[Object]:
         events = SseParser()
-        size = 0
+        size = asides = 0
         while chunk := (yield READ):
             size += len(chunk)
             if size > MAX_ANSWER_BYTES:
                 raise McpError(f"the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB", "")
+            answer: Object | None = None
             for data in events.feed(chunk):
-                if not data:
-                    continue
-                for message in parse(data):
-                    if "method" not in message:
-                        if message.get("id") == number or message.get("id") is None:
-                            return message
-                    elif "id" in message:
-                        yield from self._refuse(message)
-                    elif message["method"] == "notifications/progress" and on_progress:
-                        _tell(on_progress, message.get("params") or {})
+                message = parse(data)
+                if "method" not in message:
+                    _check_response(message, number)
+                    if answer is not None:
+                        raise McpError("the server answered twice", "")
+                    answer = message
+                elif "id" in message:
+                    asides += 1
+                    if asides > MAX_ASIDES:
+                        raise McpError("the server asks without end instead of answering", "")
+                    yield from self._refuse(message)
+                elif message["method"] == "notifications/progress" and on_progress:
+                    _tell(on_progress, _dict(message.get("params")))
+            if answer is not None:
+                return answer
         raise McpError("the server ended the answer before it was complete", "")
 
     def _refuse(self, message: Object) -> Flow[None]:
@@ -280,7 +329,32 @@ class _SessionGone(Exception):
     """The server has forgotten the session (404): a new one is due."""
 
 
+def _check_response(message: Object, number: int) -> None:
+    """Raises McpError for what is no response to request `number`. An error may lack the id: JSON-RPC has it so."""
+    number_given = message.get("id")
+    if ("result" in message) == ("error" in message):
+        raise McpError("the answer holds neither result nor error, or both", "")
+    if "result" in message and not isinstance(message["result"], dict):
+        raise McpError("the answer's result is no object", "")
+    mine = number_given == number and not isinstance(number_given, bool)
+    if not mine and not ("error" in message and number_given is None):
+        raise McpError("the answer belongs to no request", "")
+
+
+def _is_content(item: Any) -> bool:
+    kind = _dict(item).get("type")
+    return isinstance(kind, str) and (kind != "text" or isinstance(item.get("text"), str))
+
+
 def _tell(on_progress: Progress, params: Object) -> None:
     done, total = params.get("progress"), params.get("total")
     if isinstance(done, int | float):
         on_progress(done, total if isinstance(total, int | float) else None, str(params.get("message") or ""))
+
+
+def _dict(value: Any) -> Object:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

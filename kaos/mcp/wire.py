@@ -18,8 +18,11 @@ MODERN = "2026-07-28"
 HANDSHAKE = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 CLIENT = {"name": "kaos", "version": kaos.__version__}
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_DEPTH = 100  # of an answer's JSON: all that reads or prints it later recurses
 
 UNSUPPORTED_VERSION = -32022
+HEADER_MISMATCH = -32020
+INVALID_PARAMS = -32602
 METHOD_NOT_FOUND = -32601
 
 _PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
@@ -32,13 +35,25 @@ class McpError(KaosError):
     """The server's answer is no good MCP, or refuses."""
 
 
+class AccessRefused(McpError):
+    """The server wants other credentials."""
+
+
 class RpcError(McpError):
     """A JSON-RPC error."""
 
-    def __init__(self, error: Object) -> None:
-        self.code = error.get("code")
-        self.data = error.get("data")
-        super().__init__(str(error.get("message") or "the server gave no reason"), "")
+    def __init__(self, error: Any) -> None:
+        error = error if isinstance(error, dict) else {"message": error}
+        code, data, message = error.get("code"), error.get("data"), error.get("message")
+        self.code = code if isinstance(code, int) else None
+        self.data = data if isinstance(data, dict) else {}
+        super().__init__(message if isinstance(message, str) and message else "the server gave no reason", "")
+
+    @property
+    def supported(self) -> list[str]:
+        """The protocol versions that the server names when it refuses one."""
+        found = self.data.get("supported")
+        return [version for version in found if isinstance(version, str)] if isinstance(found, list) else []
 
 
 @dataclass(frozen=True)
@@ -57,7 +72,8 @@ def header_value(text: str) -> str:
     """A value that survives an HTTP header, as the 2026-07-28 revision wraps it."""
     if _PLAIN.fullmatch(text) and not _WRAPPED.fullmatch(text):
         return text
-    return f"=?base64?{base64.b64encode(text.encode()).decode()}?="
+    wrapped = base64.b64encode(text.encode(errors="replace")).decode()
+    return f"=?base64?{wrapped}?="
 
 
 def modern_request(number: int, method: str, params: Object, progress: bool) -> tuple[dict[str, str], bytes]:
@@ -103,37 +119,67 @@ def _body(number: int | None, method: str, params: Object) -> bytes:
 
 
 class SseParser:
-    """Server-sent events, fed in pieces; gives the data of each event."""
+    """Server-sent events, fed in pieces; gives the data of each event of type `message`."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._line: list[bytes] = []  # pieces of the line that has not ended yet
         self._data: list[bytes] = []
+        self._type = b""
+        self._after_return = False  # a \n that follows belongs to it
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        text = (self._rest + chunk).replace(b"\r\n", b"\n")
-        if text.endswith(b"\r"):  # perhaps half of a \r\n
-            text, held = text[:-1], b"\r"
-        else:
-            held = b""
-        *lines, rest = text.replace(b"\r", b"\n").split(b"\n")
-        self._rest = rest + held
-        for line in lines:
-            if not line:
-                if self._data:
-                    yield b"\n".join(self._data)
-                    self._data = []
-            elif line.startswith(b"data:"):
-                value = line[5:]
-                self._data.append(value[1:] if value.startswith(b" ") else value)
+        if self._after_return and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+        self._after_return = chunk.endswith(b"\r")
+        *ended, rest = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        for piece in ended:
+            line = b"".join([*self._line, piece])
+            self._line = []
+            if line:
+                self._field(line)
+                continue
+            data, kind = b"\n".join(self._data), self._type
+            self._data, self._type = [], b""
+            if data and kind in (b"", b"message"):
+                yield data
+        if rest:
+            self._line.append(rest)
+
+    def _field(self, line: bytes) -> None:
+        name, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data.append(value)
+        elif name == b"event":
+            self._type = value
 
 
-def parse(data: bytes) -> list[Object]:
-    """The JSON-RPC messages of a body. Raises McpError."""
+def parse(data: bytes) -> Object:
+    """The one JSON-RPC message of a body or event. Raises McpError."""
     try:
-        found = json.loads(data)
-    except ValueError:
+        found = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
         raise McpError("the answer is not JSON", "") from None
-    messages = found if isinstance(found, list) else [found]
-    if not all(isinstance(message, dict) and message.get("jsonrpc") == "2.0" for message in messages):
+    if not isinstance(found, dict) or found.get("jsonrpc") != "2.0":
         raise McpError("the answer is not JSON-RPC", "")
-    return messages
+    if not _is_shallow(found):
+        raise McpError(f"the answer is nested more than {MAX_DEPTH} deep", "")
+    return found
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_shallow(found: Any) -> bool:
+    level = [found]
+    for _ in range(MAX_DEPTH):
+        level = [
+            part
+            for whole in level
+            for part in (whole.values() if isinstance(whole, dict) else whole)
+            if isinstance(part, dict | list)
+        ]
+        if not level:
+            return True
+    return False
