@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kaos.api.names import MCP_CONTAINER, MCPSERVERS, child_name
+from kaos.api.names import (
+    AGENT_CONTAINER,
+    AGENTS,
+    MCP_CONTAINER,
+    MCPSERVERS,
+    MODEL_CONTAINER,
+    MODELAPIS,
+    child_name,
+)
 from kaos.kube.resources import Resource
 
 
@@ -30,7 +38,9 @@ class Kind:
 
 
 MCPSERVER = Kind(MCPSERVERS, "mcp", MCP_CONTAINER)
-KINDS = (MCPSERVER,)
+MODELAPI = Kind(MODELAPIS, "modelapi", MODEL_CONTAINER)
+AGENT = Kind(AGENTS, "agent", AGENT_CONTAINER)
+KINDS = (MCPSERVER, MODELAPI, AGENT)
 
 
 def kind_of(obj: dict) -> Kind | None:

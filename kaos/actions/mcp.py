@@ -16,6 +16,8 @@ from kaos.kube.names import nearest
 from kaos.mcp.wire import RpcError
 
 Object = dict[str, Any]
+Pairs = tuple[tuple[str, str], ...]
+References = tuple[tuple[str, str, str], ...]  # variable, Secret, key
 Progress = Callable[[float, float | None, str], None]
 
 
@@ -26,8 +28,8 @@ class ServerFlags:
     runtime: str | None = None
     image: str | None = None
     params: str | None = None
-    env: tuple[tuple[str, str], ...] = ()
-    secrets: tuple[tuple[str, str, str], ...] = ()  # variable, Secret, key
+    env: Pairs = ()
+    secrets: References = ()
     service_account: str | None = None
     transport: str | None = None
     port: int | None = None
@@ -42,11 +44,7 @@ def manifest(name: str, flags: ServerFlags) -> Object:
             "An MCPServer needs an image, or a runtime that has one.",
             "Add --image IMAGE, or --runtime NAME; see: kaos system runtimes",
         )
-    variables: list[Object] = [{"name": key, "value": value} for key, value in flags.env]
-    variables += [
-        {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
-        for variable, secret, key in flags.secrets
-    ]
+    variables = env_variables(flags.env, flags.secrets)
     container = {key: value for key, value in (("image", flags.image), ("env", variables)) if value}
     spec = {
         "runtime": runtime,
@@ -63,6 +61,16 @@ def manifest(name: str, flags: ServerFlags) -> Object:
         "metadata": {"name": name},
         "spec": {key: value for key, value in spec.items() if value is not None},
     }
+
+
+def env_variables(env: Pairs, secrets: References) -> list[Object]:
+    """Variables of a container, by value and by key of a Secret."""
+    variables: list[Object] = [{"name": key, "value": value} for key, value in env]
+    variables += [
+        {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+        for variable, secret, key in secrets
+    ]
+    return variables
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ _TREE = {
     "status": ("kaos.cli.status:status", "What runs, what is broken, and what to do next."),
     "events": ("kaos.cli.status:events", "What happened lately, oldest first."),
     "mcp": ("kaos.cli.mcp:mcp", "Deploy, inspect and call MCP servers."),
+    "agent": ("kaos.cli.agent:agent", "Deploy, inspect and talk to agents."),
+    "modelapi": ("kaos.cli.modelapi:modelapi", "Deploy, inspect and ask model APIs."),
     "apply": ("kaos.cli.apply:apply", "Make the cluster hold what manifests say."),
     "delete": ("kaos.cli.apply:delete", "Delete what manifests name."),
     "secret": ("kaos.cli.secret:secret", "Keep tokens and passwords for servers."),

@@ -1,0 +1,190 @@
+"""Talking to agents and models through the API server's proxy, in OpenAI's protocol, as it comes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from kaos.actions import resources
+from kaos.actions.kinds import MODELAPI, Kind
+from kaos.api.names import HOSTED_PORT, SERVICE_PORT
+from kaos.cluster import ApiError, Client
+from kaos.cluster.client import Response
+from kaos.cluster.requests import pod_proxy_path, service_proxy_path
+from kaos.errors import Forbidden, KaosError, NotReady
+from kaos.kube.resources import PODS, SECRETS
+from kaos.mcp.wire import SseParser
+
+Object = dict[str, Any]
+SESSION_HEADER = "x-session-id"
+MASTER_KEY = "LITELLM_MASTER_KEY"
+
+
+@dataclass
+class Reply:
+    """What came back: the text, the steps before it, and what it cost."""
+
+    text: str = ""
+    steps: list[Object] = field(default_factory=list)
+    usage: Object = field(default_factory=dict)
+    finish: str = ""
+    session_id: str = ""
+
+
+class Endpoint:
+    """The HTTP of one Agent or ModelAPI."""
+
+    def __init__(self, client: Client, kind: Kind, name: str, namespace: str, timeout_s: float) -> None:
+        self._client = client
+        self._kind = kind
+        self.name = name
+        self.namespace = namespace
+        self._timeout_s = timeout_s
+        self.object = resources.get(client, kind, name, namespace)
+        self._pod = ""
+
+    @property
+    def who(self) -> str:
+        return f"{self._kind.title} {self.namespace}/{self.name}"
+
+    def get(self, path: str) -> Any:
+        """What the endpoint answers to GET. Raises KaosError."""
+        response = self._open("GET", path, None, {})
+        try:
+            return json.loads(response.read())
+        except ValueError:
+            raise KaosError(f"{self.who}: the answer to {path} is not JSON.", self._read_log()) from None
+        finally:
+            response.close()
+
+    def post(self, path: str, body: Object) -> Any:
+        """What the endpoint answers to a JSON body. Raises KaosError."""
+        response = self._open("POST", path, body, {})
+        try:
+            return json.loads(response.read())
+        except ValueError:
+            raise KaosError(f"{self.who}: the answer to {path} is not JSON.", self._read_log()) from None
+        finally:
+            response.close()
+
+    def ask(
+        self,
+        messages: list[Object],
+        model: str,
+        session_id: str | None = None,
+        on_text: Callable[[str], None] = lambda text: None,
+        on_step: Callable[[Object], None] = lambda step: None,
+    ) -> Reply:
+        """One chat completion, streamed. Raises KaosError with the endpoint's own words."""
+        body = {"model": model, "messages": messages, "stream": True, "stream_options": {"include_usage": True}}
+        headers = {SESSION_HEADER: session_id} if session_id else {}
+        response = self._open("POST", "/v1/chat/completions", body, headers)
+        reply = Reply(session_id=response.headers.get(SESSION_HEADER, ""))
+        try:
+            for chunk in self._chunks(response):
+                if error := chunk.get("error"):
+                    raise KaosError(f"{self.who}: {_message(error)}", self._read_log())
+                if step := chunk.get("kaos.step"):
+                    on_step(step)
+                    reply.steps += [step] if step.get("result") is not None else []
+                reply.usage = chunk.get("usage") or reply.usage
+                for choice in chunk.get("choices") or ():
+                    text = (choice.get("delta") or {}).get("content") or ""
+                    reply.finish = choice.get("finish_reason") or reply.finish
+                    reply.text += text
+                    if text:
+                        on_text(text)
+        finally:
+            response.close()
+        return reply
+
+    def _chunks(self, response: Response) -> Iterator[Object]:
+        events, ended = SseParser(), False
+        for piece in response.chunks():
+            for data in events.feed(piece):
+                if data.strip() == b"[DONE]":
+                    ended = True
+                    continue
+                try:
+                    yield json.loads(data)
+                except ValueError:
+                    raise KaosError(
+                        f"{self.who}: the stream holds what is no chat completion.", self._read_log()
+                    ) from None
+        if not ended:
+            raise KaosError(f"{self.who} ended its answer before it was complete.", self._read_log())
+
+    def _open(self, method: str, path: str, body: Object | None, headers: dict[str, str]) -> Response:
+        data = json.dumps(body, ensure_ascii=False).encode() if body is not None else None
+        headers = {"Content-Type": "application/json", **self._key(), **headers}
+        response = self._client.request(method, self._path(path), data, headers, timeout_s=self._timeout_s, check=False)
+        if response.status < 400:
+            return response
+        content = response.read()
+        response.close()
+        raise self._failure(response.status, content)
+
+    def _path(self, path: str) -> str:
+        """Through the Service; where sessions are per pod, always through the same one."""
+        status = self.object.get("status") or {}
+        port = HOSTED_PORT if status.get("type") == "hosted" else SERVICE_PORT
+        if (status.get("replicas") or 1) > 1 and self._kind is not MODELAPI:
+            self._pod = self._pod or self._first_pod()
+        if self._pod:
+            return pod_proxy_path(self.namespace, self._pod, port, path)
+        return service_proxy_path(self.namespace, self._kind.child(self.name), port, path)
+
+    def _first_pod(self) -> str:
+        pods = self._client.list(PODS, self.namespace, labels=self._kind.selector(self.name)).items
+        ready = [pod["metadata"]["name"] for pod in pods if _is_ready(pod)]
+        return min(ready, default="")
+
+    def _key(self) -> dict[str, str]:
+        """The master key that the owner has set. The proxy keeps `Authorization` for itself."""
+        variables = ((self.object["spec"].get("container") or {}).get("env") or ()) if self._kind is MODELAPI else ()
+        for one in variables:
+            if one.get("name") != MASTER_KEY:
+                continue
+            value = one.get("value")
+            if reference := (one.get("valueFrom") or {}).get("secretKeyRef"):
+                secret = self._client.get(SECRETS, reference["name"], self.namespace)
+                value = base64.b64decode((secret.get("data") or {}).get(reference["key"], "")).decode()
+            return {"x-litellm-api-key": f"Bearer {value}"} if value else {}
+        return {}
+
+    def _failure(self, status: int, content: bytes) -> KaosError:
+        try:
+            told = json.loads(content)
+        except ValueError:
+            told = {}
+        if isinstance(told, dict) and told.get("kind") == "Status":
+            refused = ApiError.of(status, content)
+            if status == 403:
+                return Forbidden(f"No right to call it: {refused.message}", "Ask for: create on services/proxy")
+            return self._not_ready()
+        if isinstance(told, dict) and told.get("error"):
+            return KaosError(f"{self.who}: {_message(told['error'])} (HTTP {status})", "")
+        text = content[:200].decode(errors="replace").strip()
+        return KaosError(f"{self.who} answered HTTP {status}{': ' + text if text else ''}.", self._read_log())
+
+    def _not_ready(self) -> KaosError:
+        from kaos.actions.waiting import cure, state
+
+        obj = resources.get(self._client, self._kind, self.name, self.namespace)
+        why = state(obj) or ": no operator has looked at it yet"
+        return NotReady(f"{self.who} is not ready{why}.", cure(obj, self._kind))
+
+    def _read_log(self) -> str:
+        return f"Read its log: kaos {self._kind.command} logs {self.name} -n {self.namespace}"
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def _message(error: Any) -> str:
+    return str(error.get("message") or error) if isinstance(error, dict) else str(error)
