@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kaos.actions.kinds import kind_of
-from kaos.actions.manifests import Manifest, Object, ordered, place_of
+from kaos.actions.manifests import WRITTEN_BY_SERVERS, Manifest, Object, ordered, place_of
 from kaos.actions.refusals import explained
 from kaos.cluster import ApiError, Client
 from kaos.errors import KaosError
@@ -46,8 +46,13 @@ def apply_object(client: Client, obj: Object, namespace: str | None, resource: R
 def _verb(before: Object | None, after: Object) -> str:
     if before is None or before["metadata"]["uid"] != after["metadata"]["uid"]:
         return CREATED
-    same = before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
-    return UNCHANGED if same else CONFIGURED
+    return UNCHANGED if _wishes(before) == _wishes(after) else CONFIGURED
+
+
+def _wishes(obj: Object) -> Object:
+    """What people ask of an object, without what servers and operators write into it."""
+    meta = {key: value for key, value in obj["metadata"].items() if key not in WRITTEN_BY_SERVERS}
+    return {key: value for key, value in obj.items() if key != "status"} | {"metadata": meta}
 
 
 def _place(client: Client, resource: Resource, own: str | None, asked: str | None) -> str | None:

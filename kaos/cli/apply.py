@@ -70,7 +70,8 @@ def delete(settings: Settings, files: tuple[str, ...], namespace: str | None, ye
 
 def _tell(outcome: Any) -> None:
     if outcome.error:
-        say(f"✗ {outcome.title}: {outcome.error.cause}")
+        named = outcome.title in outcome.error.cause
+        say(f"✗ {'' if named else outcome.title + ': '}{outcome.error.cause}")
         if outcome.error.cure:
             say(f"  {outcome.error.cure}")
     else:

@@ -82,12 +82,10 @@ def _operator(found: Any) -> list[tuple[str, str]]:
     version = found.version or (f"v{kaos.__version__}" if working else "-")
     ready = "Unknown" if found.operators is None else str(bool(working))
     facts = [("Namespace", found.namespace), ("Version", version), ("Ready", ready)]
-    if found.pods:
-        facts.append(("Pods", f"{found.pods[0]}/{found.pods[1]}"))
-    else:
-        facts.append(("Pods", "none; it runs outside the cluster" if working else "none"))
-    if working:
-        facts.append(("Leader", working.holder))
+    pods = f"{found.pods[0]}/{found.pods[1]}" if found.pods else "none"
+    if working and not found.pods:
+        pods += f"; it runs outside the cluster ({working.holder})"
+    facts.append(("Pods", pods))
     return facts
 
 
