@@ -62,7 +62,7 @@ class Node:
                  backoff_s: float = 10.0) -> None:  # fmt: skip
         self._context = NodeContext(
             machinery, services, directory / "pods", directory / "volumes", image_commands, backoff_s,
-            EventRecorder(machinery, "kaos-local-node"), DockerEngine(),
+            EventRecorder(machinery, "kaos-local-node"), DockerEngine(directory),
         )  # fmt: skip
         self._machinery = machinery
         self._workers: dict[str, PodWorker] = {}  # by uid
@@ -76,6 +76,7 @@ class Node:
         left = {path.name for path in self._context.pods.glob("*")} if self._context.pods.exists() else set()
         if uids | left:
             await asyncio.to_thread(end_leftovers, uids | left)
+        await asyncio.to_thread(self._context.docker.sweep)
         for uid in left - uids:
             shutil.rmtree(self._context.pods / uid, ignore_errors=True)
         self._register()
@@ -97,6 +98,7 @@ class Node:
             await asyncio.wait(closing, timeout=_STOP_S)
         for task in self._endings:
             task.cancel()
+        await asyncio.to_thread(self._context.docker.close)
         if self._context.http is not None:
             await self._context.http.close()
 
@@ -117,7 +119,7 @@ class Node:
         if obj["kind"] != "Pod":
             for worker in self._workers.values():
                 if worker.namespace == obj["metadata"]["namespace"]:
-                    worker.wake.set()
+                    worker.tell_news()
             return
         uid = obj["metadata"]["uid"]
         worker = self._workers.get(uid)
@@ -208,7 +210,7 @@ class Node:
         if asked.previous:
             if not logs.previous(current).exists():
                 raise status.bad_request(f'previous terminated container "{container}" in pod "{pod}" not found')
-            return logs.stream([logs.previous(current)], asked, lambda: True)
+            return logs.stream(logs.previous(current), asked, lambda: True)
         uid = obj["metadata"]["uid"]
 
         def ended() -> bool:
@@ -216,7 +218,7 @@ class Node:
             gone = found is None or found["metadata"]["uid"] != uid
             return gone or "running" not in _container_state(found, container)
 
-        return logs.stream([logs.rotated(current), current], asked, ended)
+        return logs.stream(current, asked, ended)
 
 
 def _is_ours(pod: Object) -> bool:

@@ -31,12 +31,30 @@ class ExecFailed(Exception):
     """The container could not be started; the text says why."""
 
 
+class NoImage(Exception):
+    """There is nothing to start the container from, for now; `reason` is the one that its status shows."""
+
+    def __init__(self, reason: str, why: str) -> None:
+        super().__init__(why)
+        self.reason = reason
+
+
 class Backend(Protocol):
     """Runs the containers of one pod."""
 
-    async def open(self) -> None: ...
-    async def start(self, launch: Launch) -> str: ...
-    def signal(self, name: str, number: int) -> None: ...
-    async def exec(self, launch: Launch, argv: list[str], timeout_s: float) -> int: ...
-    def memory(self, name: str) -> int | None: ...
-    async def close(self) -> None: ...
+    watches_memory: bool  # whether `memory` tells something
+
+    async def start(self, launch: Launch) -> str:
+        """Start the container; returns its id. Raises ExecFailed and NoImage."""
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to the container, if it runs."""
+
+    async def exec(self, launch: Launch, argv: list[str], timeout_s: float) -> int:
+        """The exit code of a command beside the container. Raises ExecFailed and TimeoutError."""
+
+    def memory(self, name: str) -> int | None:
+        """Resident bytes of the container."""
+
+    async def close(self) -> None:
+        """End everything at once."""

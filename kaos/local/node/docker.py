@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
-from kaos.local.node.backend import ExecFailed, Launch, OnExit
+from kaos.local.node.backend import ExecFailed, Launch, NoImage, OnExit
+from kaos.local.node.shim import Log
 
 log = logging.getLogger("kaos.local.node")
 
-POD_LABEL = "kaos.tools/pod-uid"
+CLUSTER_LABEL = "kaos.tools/local-cluster"
 PING_S = 0.5
 _ASK_AGAIN_S = 10.0
+_GUARD = Path(__file__).with_name("docker_guard.py")
 
 
 class DockerEngine:
     """The daemon, if one answers. Its client library is loaded on the first pod that needs it."""
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path) -> None:
+        self.label = f"{CLUSTER_LABEL}={hashlib.sha256(str(directory).encode()).hexdigest()[:16]}"
+        self._mark = directory / "docker"  # there while containers may be
         self._client: Any = None
         self._asked = -_ASK_AGAIN_S
         self._lock = threading.Lock()
+        self._guard: subprocess.Popen[bytes] | None = None
 
     def client(self) -> Any:
         """The client, or None when no daemon answers within half a second. Blocks: call it in a thread."""
@@ -32,6 +42,11 @@ class DockerEngine:
             if self._client is None and time.monotonic() - self._asked >= _ASK_AGAIN_S:
                 self._asked = time.monotonic()
                 self._client = self._connect()
+            if self._client is not None and self._guard is None:
+                self._mark.touch()
+                self._guard = subprocess.Popen(
+                    [sys.executable, str(_GUARD), self.label], stdin=subprocess.PIPE, start_new_session=True
+                )
             return self._client
 
     def _connect(self) -> Any:
@@ -46,66 +61,73 @@ class DockerEngine:
             log.info("no Docker daemon answers: %s", error)
             return None
 
-    def sweep(self, uids: set[str]) -> None:
-        """Remove containers that an earlier daemon left for these pods."""
-        client = self.client()
-        if client is None:
+    def sweep(self) -> None:
+        """Remove containers that an earlier daemon left, if it had any. Blocks: call it in a thread."""
+        if not self._mark.exists() or (client := self._connect()) is None:
             return
-        for container in client.containers.list(all=True, filters={"label": POD_LABEL}):
-            if container.labels.get(POD_LABEL) in uids:
-                with contextlib.suppress(Exception):
-                    container.remove(force=True)
+        for container in client.containers.list(all=True, filters={"label": self.label}):
+            with contextlib.suppress(Exception):
+                container.remove(force=True)
+        self._mark.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let the guard remove what is left. Blocks: call it in a thread."""
+        if self._guard is None:
+            return
+        self._guard.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._guard.wait(10)
+            self._mark.unlink(missing_ok=True)
 
 
 class DockerBackend:
-    """One pod's containers; the first holds the network that the others join."""
+    """One pod's containers; the first one started holds the network that the others join."""
 
-    def __init__(self, uid: str, namespace: str, pod: str, on_exit: OnExit, engine: DockerEngine) -> None:
-        self._uid = uid
+    watches_memory = False  # Docker holds the limit itself
+
+    def __init__(self, namespace: str, pod: str, on_exit: OnExit, engine: DockerEngine) -> None:
         self._prefix = f"kaos_{namespace}_{pod}"[:200]
         self._on_exit = on_exit
         self._engine = engine
         self._client: Any = None
         self._containers: dict[str, Any] = {}
-        self._network: str | None = None
+        self._holder = ""  # the name of the container that holds the network
+        self._lock = asyncio.Lock()
+        self._closed = False
         self._loop = asyncio.get_running_loop()
 
-    async def open(self) -> None:
-        """Nothing to prepare: the engine is looked for at each start."""
-
     async def start(self, launch: Launch) -> str:
+        """Start the container; returns its id. Raises ExecFailed and NoImage."""
         self._client = await asyncio.to_thread(self._engine.client)
         if self._client is None:
-            raise ExecFailed(
-                f"ImageNeedsDocker|the image {launch.image} has no local command and no Docker daemon answers"
-            )
-        try:
-            container = await asyncio.to_thread(self._start, launch)
-        except ExecFailed:
-            raise
-        except Exception as error:
-            raise ExecFailed(str(getattr(error, "explanation", None) or error)) from None
-        self._containers[launch.name] = container
+            why = f"the image {launch.image} has no local command and no Docker daemon answers"
+            raise NoImage("ImageNeedsDocker", why)
+        async with self._lock:
+            if self._closed:
+                raise ExecFailed("the pod has ended")
+            try:
+                container = await asyncio.to_thread(self._start, launch)
+            except (ExecFailed, NoImage):
+                raise
+            except Exception as error:
+                raise ExecFailed(str(getattr(error, "explanation", None) or error)) from None
+            self._containers[launch.name] = container
         threading.Thread(target=self._follow, args=(launch, container), daemon=True).start()
         return f"docker://{container.id}"
 
     def _start(self, launch: Launch) -> Any:
         import docker.errors
 
-        try:
-            self._client.images.get(launch.image)
-        except docker.errors.ImageNotFound:
-            try:
-                self._client.images.pull(*_repository_and_tag(launch.image))
-            except docker.errors.APIError as error:
-                why = f'Failed to pull image "{launch.image}": {error.explanation}'
-                raise ExecFailed(f"ErrImagePull|{why}") from None
+        self._pull(launch.image)
         if old := self._containers.pop(launch.name, None):
             with contextlib.suppress(docker.errors.APIError):
                 old.remove(force=True)
-        network: dict[str, Any] = {"network_mode": f"container:{self._network}"}
-        if self._network is None or len(self._containers) == 0:
-            network = {"ports": {f"{port}/tcp": ("127.0.0.1", here) for port, here in launch.ports.items()}}
+        if launch.name == self._holder or not self._holder:
+            network: dict[str, Any] = {
+                "ports": {f"{port}/tcp": ("127.0.0.1", here) for port, here in launch.ports.items()}
+            }
+        else:
+            network = {"network_mode": f"container:{self._containers[self._holder].id}"}
         container = self._client.containers.run(
             launch.image,
             launch.args or None,
@@ -114,20 +136,30 @@ class DockerBackend:
             environment=launch.env,
             detach=True,
             init=True,
-            labels={POD_LABEL: self._uid},
+            labels=dict([self._engine.label.split("=")]),
             volumes={str(path): {"bind": at, "mode": "ro" if ro else "rw"} for at, (path, ro) in launch.mounts.items()},
             mem_limit=launch.memory_bytes,
             user=launch.user,
             **network,
         )
-        if "ports" in network:
-            self._network = container.id
+        self._holder = self._holder or launch.name
         return container
+
+    def _pull(self, image: str) -> None:
+        import docker.errors
+
+        try:
+            self._client.images.get(image)
+        except docker.errors.ImageNotFound:
+            try:
+                repository, tag = docker.utils.parse_repository_tag(image)
+                self._client.images.pull(repository, tag=tag or "latest")
+            except docker.errors.APIError as error:
+                why = error.explanation or error
+                raise NoImage("ErrImagePull", f'Failed to pull image "{image}": {why}') from None
 
     def _follow(self, launch: Launch, container: Any) -> None:
         """Copy the log until the end, then tell of the end. Runs in a thread of its own."""
-        from kaos.local.node.shim import Log
-
         code = 137
         with contextlib.suppress(Exception):
             target = Log(str(launch.log))
@@ -138,7 +170,14 @@ class DockerBackend:
             target.close()
             code = container.wait()["StatusCode"]
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._on_exit, launch.name, code)
+            self._loop.call_soon_threadsafe(self._ended, launch.name, code)
+
+    def _ended(self, name: str, code: int) -> None:
+        self._on_exit(name, code)
+        if name == self._holder:
+            # Without its network the others are cut off; they start again when it has.
+            for other in self._containers.keys() - {name}:
+                self.signal(other, signal.SIGKILL)
 
     def signal(self, name: str, number: int) -> None:
         if (container := self._containers.get(name)) is not None:
@@ -150,7 +189,10 @@ class DockerBackend:
             self._loop.run_in_executor(None, kill)
 
     async def exec(self, launch: Launch, argv: list[str], timeout_s: float) -> int:
-        container = self._containers[launch.name]
+        """The exit code of a command in the container. Raises ExecFailed and TimeoutError."""
+        container = self._containers.get(launch.name)
+        if container is None:
+            raise ExecFailed("the container has ended")
         call = asyncio.to_thread(lambda: container.exec_run(argv).exit_code)
         return await asyncio.wait_for(call, timeout_s)
 
@@ -159,15 +201,13 @@ class DockerBackend:
         return None
 
     async def close(self) -> None:
+        """Remove all containers."""
+
         def remove() -> None:
             for container in self._containers.values():
                 with contextlib.suppress(Exception):
                     container.remove(force=True)
 
-        await asyncio.to_thread(remove)
-
-
-def _repository_and_tag(image: str) -> tuple[str, str]:
-    head, slash, last = image.rpartition("/")
-    name, _, tag = last.partition(":")
-    return head + slash + name, tag or "latest"
+        async with self._lock:
+            self._closed = True
+            await asyncio.to_thread(remove)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kaos.kube import quantities
@@ -43,9 +43,17 @@ def expand(text: str, values: dict[str, str]) -> str:
 
 
 def resolve(
-    machinery: Machinery, pod: Object, container: Object, rewrite: Callable[[str], str] = lambda text: text
+    machinery: Machinery,
+    pod: Object,
+    container: Object,
+    rewrite: Callable[[str], str] = lambda text: text,
+    ports: Mapping[int, int] | None = None,
 ) -> dict[str, str]:
-    """The variables that the pod's manifest gives this container. Raises ConfigError."""
+    """The variables that the pod's manifest gives this container. Raises ConfigError.
+
+    PORT, where it names a container port, becomes the port of this machine that stands for it: what the server is to
+    listen on, and what `$(PORT)` means in later variables and in the command.
+    """
     namespace = pod["metadata"]["namespace"]
     values: dict[str, str] = {}
     for source in container.get("envFrom") or ():
@@ -56,11 +64,15 @@ def resolve(
     for variable in container.get("env") or ():
         if "valueFrom" in variable:
             value = _from(machinery, pod, container, variable["valueFrom"])
-            if value is not None:
-                values[variable["name"]] = rewrite(value)
         else:
-            values[variable["name"]] = rewrite(expand(variable.get("value") or "", values))
+            value = expand(variable.get("value") or "", values)
+        if value is not None:
+            values[variable["name"]] = _at_home(variable["name"], rewrite(value), ports or {})
     return values
+
+
+def _at_home(name: str, value: str, ports: Mapping[int, int]) -> str:
+    return str(ports.get(int(value), value)) if name == "PORT" and value.isdecimal() else value
 
 
 def _data(machinery: Machinery, resource: Resource, namespace: str, reference: Object) -> dict[str, str]:

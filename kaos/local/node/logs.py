@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from kaos.kube import times
 
 POLL_S = 0.05  # of a followed file; a local file announces nothing portable
+_CHUNK = 256 * 1024
 
 
 class LogQuery:
@@ -54,15 +56,6 @@ def _time(stamp: bytes) -> datetime:
     return datetime.fromisoformat(stamp[:26].decode() + "+00:00")
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                yield line.rstrip(b"\n")
-    except FileNotFoundError:
-        return
-
-
 def start_anew(path: Path) -> None:
     """The log of a container that starts again begins empty; what it said before is its previous log."""
     if path.exists():
@@ -82,73 +75,131 @@ def rotated(path: Path) -> Path:
 
 def last_text(path: Path, lines: int = 80, limit: int = 2048) -> str:
     """The end of a log, for a termination message."""
-    query = LogQuery({})
-    kept = deque(_lines(path), maxlen=lines)
-    text = b"".join(line for raw in kept if (line := shown(raw, query)))
-    return text[-limit:].decode(errors="replace")
-
-
-async def stream(paths: list[Path], query: LogQuery, ended: Any) -> AsyncIterator[bytes]:
-    """The log in chunks; with follow until `ended()` says that no more comes."""
-    budget = query.limit_bytes
-    present = (raw for path in paths for raw in _lines(path))
-    if query.tail is not None:
-        present = iter(deque(present, maxlen=query.tail))
-    current = paths[-1]
-    file = current.open("rb") if current.exists() else None
+    tail = _Tail(path)
     try:
-        if file is not None:
-            file.seek(0, 2)
-        batch: list[bytes] = []
-        size = 0
-        for raw in present:
-            if (line := shown(raw, query)) is None:
-                continue
-            if budget is not None:
-                line = line[:budget]
-                budget -= len(line)
-            batch.append(line)
-            size += len(line)
-            if size > 256 * 1024:
-                yield b"".join(batch)
-                batch, size = [], 0
-                await asyncio.sleep(0)
-            if budget == 0:
-                break
-        if batch:
-            yield b"".join(batch)
-        if not query.follow or budget == 0:
-            return
-        rest = b""
-        while True:
-            over = ended()
-            if file is None and current.exists():
-                file = current.open("rb")
-            chunk = file.read(256 * 1024) if file is not None else b""
-            if chunk:
-                *whole, rest = (rest + chunk).split(b"\n")
-                out = b"".join(line for raw in whole if (line := shown(raw, query)) is not None)
-                if budget is not None:
-                    out = out[:budget]
-                    budget -= len(out)
-                if out:
-                    yield out
-                if budget == 0:
-                    return
-                continue
-            if file is not None and current.exists() and current.stat().st_ino != _inode(file):
-                file.close()
-                file = current.open("rb")
-                continue
-            if over:
-                return
-            await asyncio.sleep(POLL_S)
+        (kept,) = _present(tail, LogQuery({"tailLines": str(lines)}))
     finally:
-        if file is not None:
+        tail.close()
+    return _joined(kept, LogQuery({}))[-limit:].decode(errors="replace")
+
+
+class _Tail:
+    """Reads a log from its beginning and on, across rotations, every line once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._waiting: deque[BinaryIO] = deque()  # newer parts that are already open
+        self._file: BinaryIO | None = None
+        self._rest = b""
+        self._open()
+
+    def _open(self) -> None:
+        """Open the rotated part and the present one; between the two the log must not have moved on."""
+        while True:
+            older, current = _open(rotated(self._path)), _open(self._path)
+            if current is None or _is(current, self._path):
+                self._waiting.extend(file for file in (older, current) if file is not None)
+                return
+            for file in (older, current):
+                if file is not None:
+                    file.close()
+
+    def lines(self) -> list[bytes]:
+        """The next whole lines; none when there is nothing new now."""
+        while True:
+            if self._file is None and not self._next_part():
+                return []
+            if chunk := self._file.read(_CHUNK):
+                *whole, self._rest = (self._rest + chunk).split(b"\n")
+                if whole:
+                    return whole
+                continue
+            if self._waiting or self._has_moved_on():
+                # What was written between the last look and the rotation is read before this part is left.
+                if chunk := self._file.read(_CHUNK):
+                    *whole, self._rest = (self._rest + chunk).split(b"\n")
+                    return whole
+                self._file.close()
+                self._file = None
+                continue
+            return []
+
+    def _next_part(self) -> bool:
+        if not self._waiting and (current := _open(self._path)) is not None:
+            self._waiting.append(current)
+        self._file = self._waiting.popleft() if self._waiting else None
+        return self._file is not None
+
+    def _has_moved_on(self) -> bool:
+        if _is(self._file, self._path) or not self._path.exists():
+            return False
+        older = _open(rotated(self._path))
+        if older is not None and not _is(self._file, rotated(self._path)):
+            self._waiting.append(older)  # it was rotated more than once since the last look
+        elif older is not None:
+            older.close()
+        if (current := _open(self._path)) is not None:
+            self._waiting.append(current)
+        return True
+
+    def close(self) -> None:
+        for file in [*self._waiting, *([self._file] if self._file else [])]:
             file.close()
 
 
-def _inode(file: Any) -> int:
-    import os
+def _open(path: Path) -> BinaryIO | None:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
 
-    return os.fstat(file.fileno()).st_ino
+
+def _is(file: BinaryIO, path: Path) -> bool:
+    """Whether the open file is what the path names now."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+async def stream(path: Path, query: LogQuery, ended: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """The log in chunks; with follow until `ended()` says that no more comes."""
+    tail = _Tail(path)
+    left = query.limit_bytes
+    try:
+        for lines in _present(tail, query):
+            out = _joined(lines, query)
+            if left is not None:
+                out, left = out[:left], left - len(out)
+            if out:
+                yield out
+            if left is not None and left <= 0:
+                return
+            await asyncio.sleep(0)
+        while query.follow:
+            over = ended()
+            lines = tail.lines()
+            out = _joined(lines, query)
+            if left is not None:
+                out, left = out[:left], left - len(out)
+            if out:
+                yield out
+            if (left is not None and left <= 0) or (over and not lines):
+                return
+            if not lines:
+                await asyncio.sleep(POLL_S)
+    finally:
+        tail.close()
+
+
+def _present(tail: _Tail, query: LogQuery) -> Iterator[Iterable[bytes]]:
+    """What is there already, in parts; only the end of it where a number of lines is asked for."""
+    parts = iter(tail.lines, [])
+    if query.tail is None:
+        yield from parts
+    else:
+        yield deque((line for part in parts for line in part), maxlen=query.tail)
+
+
+def _joined(lines: Iterable[bytes], query: LogQuery) -> bytes:
+    return b"".join(line for raw in lines if (line := shown(raw, query)) is not None)

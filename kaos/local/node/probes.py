@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ Object = dict[str, Any]
 
 EAGER_PERIOD_S = 0.1  # until the first success: on a laptop a server is up long before a period is over
 Answer = tuple[bool, str]  # passed, what was seen
+OnChange = Callable[[bool, str], None]
 
 
 async def once(probe: Object, session: aiohttp.ClientSession, port_of: Callable[[Any], int | None],
@@ -57,7 +57,7 @@ class Prober:
         self,
         probe: Object,
         ask: Callable[[Object], Awaitable[Answer]],
-        on_change: Callable[[bool, str], None],
+        on_change: OnChange,
         eager: bool,
     ) -> None:
         self._probe = probe
@@ -66,21 +66,27 @@ class Prober:
         self._eager = eager
 
     async def run(self) -> None:
+        """Ask for ever. While eager, more often than the period says, but a period has no more than one failure."""
         probe = self._probe
+        loop = asyncio.get_running_loop()
         period_s = max(probe.get("periodSeconds", 10), 1)
         await asyncio.sleep(probe.get("initialDelaySeconds", 0))
         passed = failed = 0
         told: bool | None = None
+        counts_from = loop.time()
         while True:
-            good, seen = False, ""
-            with contextlib.suppress(asyncio.InvalidStateError):
-                good, seen = await self._ask(probe)
-            passed, failed = (passed + 1, 0) if good else (0, failed + 1)
+            good, seen = await self._ask(probe)
+            if good:
+                passed, failed = passed + 1, 0
+            elif loop.time() >= counts_from:
+                passed, failed = 0, failed + 1
+                counts_from = loop.time() + period_s
+            else:
+                passed = 0
             if good and passed >= probe.get("successThreshold", 1) and told is not True:
                 told = True
                 self._on_change(True, "")
-            eager = self._eager and told is None
-            if not good and not eager and failed >= probe.get("failureThreshold", 3) and told is not False:
+            if not good and failed >= probe.get("failureThreshold", 3) and told is not False:
                 told = False
                 self._on_change(False, seen)
-            await asyncio.sleep(EAGER_PERIOD_S if eager and not good else period_s)
+            await asyncio.sleep(EAGER_PERIOD_S if self._eager and told is not True and not good else period_s)

@@ -19,7 +19,7 @@ import time
 
 ROTATE_AT = 10 * 1024 * 1024
 LINE_LIMIT = 16 * 1024
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class Log:
@@ -62,13 +62,17 @@ class Log:
             view = view[written:]
             self.size += written
         if self.size > ROTATE_AT:
-            try:
-                os.replace(self.path, self.path + ".1")
-                os.close(self.file)
-                self.file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            except OSError:
-                pass
-            self.size = 0
+            self._rotate()
+
+    def _rotate(self):
+        self.size = 0
+        try:
+            os.replace(self.path, self.path + ".1")
+            anew = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError:
+            return  # go on in the old file
+        os.close(self.file)
+        self.file = anew
 
 
 def _stamp():
@@ -167,6 +171,8 @@ class Shim:
             try:
                 os.close(told_read)
                 os.setsid()
+                if _prctl is not None:
+                    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # should this process be killed itself
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE):
                     signal.signal(number, signal.SIG_DFL)
                 null = os.open(os.devnull, os.O_RDONLY)
@@ -203,13 +209,8 @@ class Shim:
             self.logs[name].write(stream, chunk)
 
     def reap(self):
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
+        while (dead := self.next_dead()) is not None:
+            pid, status = dead
             code = os.waitstatus_to_exitcode(status)
             code = 128 - code if code < 0 else code
             if pid in self.mains:
@@ -217,11 +218,27 @@ class Shim:
             elif pid in self.execs:
                 self.say(event="exec", id=self.execs.pop(pid)[0], code=code)
 
+    def next_dead(self):
+        """(pid, status) of a child that has ended, reaped; what its group left is killed."""
+        try:
+            if not hasattr(os, "waitid"):
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid in self.mains:
+                    _kill_group_only(pid)
+                return (pid, status) if pid else None
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None:
+                return None
+            if found.si_pid in self.mains:
+                _kill_group_only(found.si_pid)  # before it is reaped: until then its number is nobody else's
+            return os.waitpid(found.si_pid, 0)
+        except ChildProcessError:
+            return None
+
     def finished(self, pid, code):
         """The main process ended: what it left running ends too, then its log is complete."""
         name = self.mains.pop(pid)
         self.groups.pop(name, None)
-        self.kill_group(pid, signal.SIGKILL)
         self.kill_strays(name)
         for fd in [fd for fd, (owner, _) in self.pipes.items() if owner == name]:
             self.drain(fd)
@@ -262,15 +279,23 @@ class Shim:
         """Kill all, until no child is left: killed children hand their own to this subreaper."""
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
-            for pid in [*self.mains, *self.execs, *_children()]:
+            for pid in {*self.mains, *self.execs, *_children()}:
                 self.kill_group(pid, signal.SIGKILL)
             try:
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+                while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+                    self.mains.pop(pid, None)
+                    self.execs.pop(pid, None)
             except ChildProcessError:
                 break
             time.sleep(0.005)
         os._exit(0)
+
+
+def _kill_group_only(pid):
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
 
 
 def _children():
@@ -298,19 +323,23 @@ def _children_by_scan():
     return found
 
 
-def become_subreaper():
+def _load_prctl():
     if sys.platform != "linux":
-        return
+        return None
     try:
         import ctypes
 
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        return ctypes.CDLL(None, use_errno=True).prctl
     except (ImportError, OSError, AttributeError):
-        pass
+        return None
+
+
+_prctl = _load_prctl()
 
 
 def main():
-    become_subreaper()
+    if _prctl is not None:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     shim = Shim()
     while True:
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 
-from kaos.local.node.processes import MARKER
-
+MARKER = "KAOS_POD_UID"  # in the environment of every process of a pod
 log = logging.getLogger("kaos.local.node")
 
 
@@ -21,7 +21,8 @@ def end_leftovers(uids: set[str]) -> int:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.uids().real == _own_uid() and process.environ().get(MARKER) in uids:
+            ours = process.pid != os.getpid() and process.uids().real == os.getuid()
+            if ours and process.environ().get(MARKER) in uids:
                 found.append(process)
     for process in found:
         with contextlib.suppress(psutil.Error):
@@ -29,9 +30,3 @@ def end_leftovers(uids: set[str]) -> int:
             process.kill()
     psutil.wait_procs(found, timeout=3)
     return len(found)
-
-
-def _own_uid() -> int:
-    import os
-
-    return os.getuid()

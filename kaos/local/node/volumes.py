@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,43 @@ from kaos.local.node.environment import field_value, raw
 
 Object = dict[str, Any]
 Rewrite = Callable[[str], str]
+Mounts = dict[str, tuple[Path, bool]]  # path inside the container -> (path on this machine, read-only)
 
 
 class MountError(Exception):
     """A volume cannot be made ready (kubelet's FailedMount)."""
+
+
+@dataclass(frozen=True)
+class _Projection:
+    """A directory and the files that are to be in it, no others."""
+
+    target: Path
+    files: dict[str, bytes]
+    mode: int
+
+    def write(self) -> None:
+        """Renew what changed, each file at once. Raises MountError and OSError."""
+        wanted = set()
+        for name, content in self.files.items():
+            path = self.target / name
+            if self.target.resolve() not in path.resolve().parents:
+                raise MountError(f"the path {name} leaves the volume")
+            wanted.add(path)
+            if not path.is_file() or path.read_bytes() != content:
+                self._write(path, content)
+        for path in self.target.rglob("*"):
+            if path.is_file() and path not in wanted:
+                path.unlink()
+
+    def _write(self, path: Path, content: bytes) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        temporary.chmod(self.mode | 0o600)
+        temporary.replace(path)
 
 
 class Volumes:
@@ -32,19 +66,20 @@ class Volumes:
         self._claims = claims
         self._rewrite = rewrite
 
-    def project(self) -> None:
+    async def project(self) -> None:
         """Make or renew every volume. Raises MountError."""
+        # The objects are read here, on the event loop that owns them; only files are written elsewhere.
+        projections = []
         for volume in self._pod["spec"].get("volumes") or ():
-            target = self._path(volume)
             try:
-                if "hostPath" not in volume and "persistentVolumeClaim" not in volume:
-                    target.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._fill(volume, target)
+                projections += self._plan(volume)
             except OSError as error:
                 raise MountError(f'volume "{volume["name"]}": {error.strerror}') from None
+        if projections:
+            await asyncio.to_thread(_write_all, projections)
 
-    def mounts(self, container: Object) -> dict[str, tuple[Path, bool]]:
-        """Path inside the container -> (path on this machine, read-only)."""
+    def mounts(self, container: Object) -> Mounts:
+        """Where each mount of the container is. Raises MountError."""
         by_name = {volume["name"]: volume for volume in self._pod["spec"].get("volumes") or ()}
         found = {}
         for mount in container.get("volumeMounts") or ():
@@ -65,29 +100,45 @@ class Volumes:
             return Path(volume["hostPath"]["path"])
         return self._directory / "volumes" / volume["name"]
 
-    def _fill(self, volume: Object, target: Path) -> None:
+    def _plan(self, volume: Object) -> list[_Projection]:
+        """Make the volume's directory, and say what is to be written into it. Raises MountError and OSError."""
+        target = self._path(volume)
+        if claim := volume.get("persistentVolumeClaim"):
+            namespace, name = self._pod["metadata"]["namespace"], claim["claimName"]
+            if self._machinery.find(PERSISTENTVOLUMECLAIMS, namespace, name) is None or not target.is_dir():
+                raise MountError(f'persistentvolumeclaim "{name}" not found')
+            return []
+        if "hostPath" in volume:
+            if not target.exists():
+                raise MountError(f"hostPath {target} does not exist on this machine")
+            return []
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if "emptyDir" in volume:
+            return []
+        source, files = self._files(volume)
+        mode = (source.get("defaultMode") or 0o644) & 0o700
+        return [_Projection(target, {name: self._rewritten(content) for name, content in files.items()}, mode)]
+
+    def _files(self, volume: Object) -> tuple[Object, dict[str, bytes]]:
         if source := volume.get("configMap"):
-            self._write(target, self._objects(CONFIGMAPS, source.get("name"), source), source)
-        elif source := volume.get("secret"):
-            self._write(target, self._objects(SECRETS, source.get("secretName"), source), source)
-        elif source := volume.get("downwardAPI"):
-            self._write(target, self._downward(source.get("items") or ()), source)
-        elif source := volume.get("projected"):
+            return source, self._objects(CONFIGMAPS, source.get("name"), source)
+        if source := volume.get("secret"):
+            return source, self._objects(SECRETS, source.get("secretName"), source)
+        if source := volume.get("downwardAPI"):
+            return source, self._downward(source.get("items") or ())
+        if source := volume.get("projected"):
             files: dict[str, bytes] = {}
             for part in source.get("sources") or ():
                 files |= self._projection(part)
-            self._write(target, files, source)
-        elif claim := volume.get("persistentVolumeClaim"):
-            namespace, name = self._pod["metadata"]["namespace"], claim["claimName"]
-            found = self._machinery.find(PERSISTENTVOLUMECLAIMS, namespace, name)
-            if found is None or not target.is_dir():
-                raise MountError(f'persistentvolumeclaim "{name}" not found')
-        elif "hostPath" in volume:
-            if not target.exists():
-                raise MountError(f"hostPath {target} does not exist on this machine")
-        elif "emptyDir" not in volume:
-            kind = next((key for key in volume if key != "name"), "unknown")
-            raise MountError(f'volume "{volume["name"]}": the local cluster has no {kind} volumes')
+            return source, files
+        kind = next((key for key in volume if key != "name"), "unknown")
+        raise MountError(f'volume "{volume["name"]}": the local cluster has no {kind} volumes')
+
+    def _rewritten(self, content: bytes) -> bytes:
+        try:
+            return self._rewrite(content.decode()).encode()
+        except UnicodeDecodeError:
+            return content
 
     def _projection(self, part: Object) -> dict[str, bytes]:
         if source := part.get("configMap"):
@@ -115,31 +166,16 @@ class Volumes:
     def _downward(self, items: Any) -> dict[str, bytes]:
         return {item["path"]: field_value(self._pod, item["fieldRef"]["fieldPath"]).encode() for item in items}
 
-    def _write(self, target: Path, files: dict[str, bytes], source: Object) -> None:
-        mode = (source.get("defaultMode") or 0o644) & 0o700
-        wanted = set()
-        for name, content in files.items():
-            path = target / name
-            if target.resolve() not in path.resolve().parents:
-                raise MountError(f"the path {name} leaves the volume")
-            wanted.add(path)
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with contextlib.suppress(UnicodeDecodeError):
-                content = self._rewrite(content.decode()).encode()
-            if path.is_file() and path.read_bytes() == content:
-                continue
-            temporary = path.with_name(f".{path.name}.new")
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            temporary.chmod(mode | 0o600)
-            temporary.replace(path)
-        for path in target.rglob("*"):
-            if path.is_file() and path not in wanted:
-                path.unlink()
+
+def _write_all(projections: list[_Projection]) -> None:
+    for projection in projections:
+        try:
+            projection.write()
+        except OSError as error:
+            raise MountError(f"{projection.target.name}: {error.strerror}") from None
 
 
-def rewriter(mounts: dict[str, tuple[Path, bool]]) -> Rewrite:
+def rewriter(mounts: Mounts) -> Rewrite:
     """Replaces mount paths, where they stand as paths of their own, by their places on this machine."""
     if not mounts:
         return lambda text: text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from kaos.kube.resources import CUSTOMRESOURCEDEFINITIONS, NAMESPACES
 from kaos.local.machinery import Machinery
 from kaos.local.store import Store
 from tests.live import LiveCluster
+from tests.unit.local.kube import Kube
 
 WIDGETS = Path(__file__).parents[2] / "parity/given/widgets.yaml"
 
@@ -37,7 +39,8 @@ def widgets(machinery: Machinery) -> Machinery:
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCluster]:
     """One live cluster for all tests that do not hurt it; each takes a namespace of its own."""
-    with LiveCluster(tmp_path_factory.mktemp("live") / "local") as cluster:
+    hidden = {"A_SECRET_OF_THE_TESTER": "x", "DOCKER_HOST": "unix:///no/such/socket"}
+    with LiveCluster(tmp_path_factory.mktemp("live") / "local", **hidden) as cluster:
         with cluster.http() as http:
             made = http.post(CUSTOMRESOURCEDEFINITIONS.path(), json=yaml.safe_load(WIDGETS.read_text()))
             made.raise_for_status()
@@ -48,3 +51,12 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCluster]:
 def http(live: LiveCluster) -> Iterator[httpx.Client]:
     with live.http() as client:
         yield client
+
+
+@pytest.fixture
+def kube(http: httpx.Client, request: pytest.FixtureRequest) -> Iterator[Kube]:
+    """A namespace of the test's own on the live cluster."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
+    http.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
+    yield Kube(http, name)
+    http.delete(f"/api/v1/namespaces/{name}")

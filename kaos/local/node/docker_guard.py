@@ -1,0 +1,21 @@
+"""Ends the Docker containers of one local cluster when its daemon is gone, killed or not.
+
+Run as `python docker_guard.py LABEL` with the daemon at the other end of stdin; LABEL is `key=value` of the containers.
+"""
+
+import contextlib
+import sys
+
+
+def main(label: str) -> None:
+    sys.stdin.buffer.read()  # until the daemon is gone
+    import docker
+
+    client = docker.from_env(timeout=30)
+    for container in client.containers.list(all=True, filters={"label": label}):
+        with contextlib.suppress(docker.errors.APIError):
+            container.remove(force=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
