@@ -23,7 +23,10 @@ from kaos.kube.resources import Resource
 
 ROOT = Path(__file__).resolve().parent.parent
 KAOS = [str(Path(sys.executable).parent / "kaos")]
-RAWPYTHON_IMAGE = f"kaostools/kaos-mcp-rawpython:{kaos_package.__version__}"
+IMAGES = {  # image -> the arguments of its build
+    f"kaostools/kaos-mcp-rawpython:{kaos_package.__version__}": [str(ROOT / "mcp-servers/rawpython")],
+    f"kaostools/kaos:{kaos_package.__version__}": ["-f", str(ROOT / "images/kaos/Dockerfile"), str(ROOT)],
+}
 
 _numbers = itertools.count(1)
 
@@ -165,11 +168,12 @@ def _load_images(here: Place) -> None:
     context = yaml.safe_load(Path(here.env["KUBECONFIG"]).read_text())["current-context"]
     if not context.startswith("kind-"):
         return
-    build = ["docker", "build", "--network", "host", "-q", "-t", RAWPYTHON_IMAGE, str(ROOT / "mcp-servers/rawpython")]
-    subprocess.run(build, check=True, capture_output=True)
-    subprocess.run(
-        ["kind", "load", "docker-image", RAWPYTHON_IMAGE, "--name", context[5:]], check=True, capture_output=True
-    )
+    for image, build in IMAGES.items():
+        subprocess.run(
+            ["docker", "build", "--network", "host", "-q", "-t", image, *build], check=True, capture_output=True
+        )
+        load = ["kind", "load", "docker-image", image, "--name", context[5:]]
+        subprocess.run(load, check=True, capture_output=True)
 
 
 @pytest.fixture

@@ -40,6 +40,27 @@ STEPS = (
         "A tool call, through MCP over streamable HTTP.",
         ("mcp", "invoke", "calculator", "--tool", "add", "--args", '{"a": 2, "b": 3}'),
     ),
+    Step(
+        "A model, here a mock that needs no key and says so.",
+        ("modelapi", "deploy", "--name", "mock", "--type", "mock"),
+    ),
+    Step(
+        "An agent that thinks with the one and acts with the other.",
+        (
+            "agent",
+            "deploy",
+            "--name",
+            "helper",
+            "--model-api",
+            "mock",
+            "--model",
+            "mock",
+            "--mcp",
+            "calculator",
+            "--wait",
+        ),
+    ),
+    Step("", ("agent", "invoke", "helper", "--message", "what is 20 + 22?")),
 )
 
 
@@ -72,9 +93,9 @@ def next_steps() -> list[tuple[str, str]]:
         steps.append((f"kaos context use {LOCAL}", "your own cluster stays the default until you say so"))
     return [
         *steps,
+        ("kaos agent chat helper", "talk to the agent"),
         ("kaos mcp invoke calculator subtract a=7 b=2", "arguments without JSON"),
         ("kaos mcp describe calculator", "conditions, pods and events in words"),
-        ("kaos mcp logs calculator -f", "what the server says"),
         ("kaos local kubeconfig > local.yaml", "the same cluster for kubectl"),
         ("kaos local down", "stop it; kaos local up brings it all back"),
     ]
