@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from kaos.cluster import requests
-from kaos.cluster.client import ObjectList, WatchEvent
+from kaos.cluster import answers, requests
+from kaos.cluster.answers import ObjectList, WatchEvent
 from kaos.cluster.connection import Connection
 from kaos.cluster.errors import ApiError
 from kaos.kube.resources import Resource
@@ -22,13 +22,14 @@ _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=90
 
 
 class AsyncClient:
-    """The verbs of `client.Client`, awaitable. Failures raise ApiError or aiohttp.ClientError."""
+    """The verbs of `client.Client`, awaitable. Failures raise ApiError, NoConnection or aiohttp.ClientError."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> AsyncClient:
+        await asyncio.to_thread(self.connection.headers)  # a login program may take its time
         connector = aiohttp.TCPConnector(limit=0, ssl=self.connection.ssl_context or False)
         self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self
@@ -50,16 +51,24 @@ class AsyncClient:
     async def list(
         self, resource: Resource, namespace: str | None = None, labels: str | None = None, fields: str | None = None
     ) -> ObjectList:
+        """All pages; from the start and in one piece when the server has forgotten the state that they show."""
         path = requests.path_of(resource, namespace)
+        query: Object = {"labelSelector": labels, "fieldSelector": fields, "limit": requests.PAGE_SIZE}
         items: list[Object] = []
-        token = None
         while True:
-            query = {"labelSelector": labels, "fieldSelector": fields, "limit": 500, "continue": token}
-            page = await self._json("GET", requests.with_query(path, **query))
-            items += page["items"]
-            token = page["metadata"].get("continue")
+            try:
+                page = await self._json("GET", requests.with_query(path, **query))
+            except ApiError as refused:
+                if refused.code != 410 or "continue" not in query:
+                    raise
+                items = []
+                query = {"labelSelector": labels, "fieldSelector": fields}
+                continue
+            found, version, token = answers.page_of(page, self.connection.server)
+            items += found
             if not token:
-                return ObjectList(items, page["metadata"]["resourceVersion"])
+                return ObjectList(items, version)
+            query["continue"] = token
 
     async def create(self, resource: Resource, obj: Object, namespace: str | None = None) -> Object:
         return await self._json("POST", requests.path_of(resource, namespace), obj)
@@ -114,14 +123,13 @@ class AsyncClient:
         async with self.request("GET", path, timeout=_WATCH_TIMEOUT) as response:
             if response.status >= 400:
                 raise ApiError.of(response.status, await response.read())
-            rest = b""
+            pieces: list[bytes] = []  # of the line that has not ended yet
             async for chunk in response.content.iter_any():
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    event = json.loads(line)
-                    if event["type"] == "ERROR":
-                        raise ApiError.of(event["object"].get("code", 500), json.dumps(event["object"]).encode())
-                    yield WatchEvent(event["type"], event["object"])
+                *ended, rest = chunk.split(b"\n")
+                for piece in ended:
+                    yield answers.event_of(b"".join([*pieces, piece]), self.connection.server)
+                    pieces = []
+                pieces.append(rest)
 
     def request(
         self,
@@ -139,6 +147,7 @@ class AsyncClient:
             headers=self.connection.headers() | (headers or {}),
             timeout=timeout,
             server_hostname=self.connection.server_hostname,
+            proxy=self.connection.proxy,
             allow_redirects=False,
         )
 
@@ -155,4 +164,4 @@ class AsyncClient:
             content = await response.read()
             if response.status >= 400:
                 raise ApiError.of(response.status, content)
-            return json.loads(content)
+            return answers.decode(content, self.connection.server)

@@ -3,84 +3,22 @@
 from __future__ import annotations
 
 import http.client
-import json
-import socket
-import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from kaos.cluster import requests
+from kaos.cluster import answers, requests, transport
+from kaos.cluster.answers import ObjectList, WatchEvent
 from kaos.cluster.connection import CONTEXT_LOCAL, Connection
 from kaos.cluster.errors import ApiError
-from kaos.errors import NoConnection, NotFound, NotReady
+from kaos.cluster.transport import Response
+from kaos.errors import KaosError, NoConnection, NotFound, NotReady
 from kaos.kube import resources
 from kaos.kube.names import nearest
 from kaos.kube.resources import Resource
 
 Object = dict[str, Any]
-CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True)
-class ObjectList:
-    """The items of a list and the version of the collection it shows."""
-
-    items: list[Object]
-    resource_version: str
-
-
-@dataclass(frozen=True)
-class WatchEvent:
-    """ADDED, MODIFIED, DELETED or BOOKMARK, and the object."""
-
-    type: str
-    object: Object
-
-
-class Response:
-    """An HTTP answer that is being read."""
-
-    def __init__(self, response: http.client.HTTPResponse, connection: http.client.HTTPConnection) -> None:
-        self._response = response
-        self._connection = connection
-        self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.getheaders()}
-
-    def read(self) -> bytes:
-        return self._response.read()
-
-    def chunks(self) -> Iterator[bytes]:
-        """The body as it arrives. Raises NotReady when the server is silent for too long, NoConnection when cut."""
-        while True:
-            try:
-                chunk = self._response.read1(65536)
-            except TimeoutError:
-                raise NotReady("The server sent nothing more in time.", "") from None
-            except (OSError, http.client.HTTPException) as error:
-                raise NoConnection(f"The connection was cut: {error or type(error).__name__}", "") from None
-            if not chunk:
-                return
-            yield chunk
-
-    def limit(self, seconds: float) -> None:
-        """How long the next pieces may take."""
-        if self._connection.sock is not None:
-            self._connection.sock.settimeout(seconds)
-
-    def lines(self) -> Iterator[bytes]:
-        rest = b""
-        for chunk in self.chunks():
-            *whole, rest = (rest + chunk).split(b"\n")
-            yield from whole
-        if rest:
-            yield rest
-
-    def close(self) -> None:
-        self._response.close()
-        self._connection.close()
 
 
 class Client:
@@ -90,6 +28,7 @@ class Client:
         self.connection = connection
         self._kept: http.client.HTTPConnection | None = None
         self._discovered: dict[str, list[Object]] = {}
+        self._base = urlsplit(connection.server).path  # of servers that lead to several clusters
 
     @property
     def namespace(self) -> str:
@@ -115,17 +54,26 @@ class Client:
         namespace: str | None = None,
         labels: str | None = None,
         fields: str | None = None,
+        timeout_s: float = READ_TIMEOUT_S,
     ) -> ObjectList:
+        """All pages; from the start and in one piece when the server has forgotten the state that they show."""
         path = requests.path_of(resource, namespace)
+        query: Object = {"labelSelector": labels, "fieldSelector": fields, "limit": requests.PAGE_SIZE}
         items: list[Object] = []
-        token = None
         while True:
-            query = {"labelSelector": labels, "fieldSelector": fields, "limit": 500, "continue": token}
-            page = self._json("GET", requests.with_query(path, **query))
-            items += page["items"]
-            token = page["metadata"].get("continue")
+            try:
+                page = self._json("GET", requests.with_query(path, **query), timeout_s=timeout_s)
+            except ApiError as refused:
+                if refused.code != 410 or "continue" not in query:
+                    raise
+                items = []
+                query = {"labelSelector": labels, "fieldSelector": fields}
+                continue
+            found, version, token = answers.page_of(page, self.connection.server)
+            items += found
             if not token:
-                return ObjectList(items, page["metadata"]["resourceVersion"])
+                return ObjectList(items, version)
+            query["continue"] = token
 
     def table(
         self,
@@ -208,11 +156,7 @@ class Client:
         response = self.request("GET", path, timeout_s=timeout_s)
         try:
             for line in response.lines():
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    status = event["object"]
-                    raise ApiError(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
-                yield WatchEvent(event["type"], event["object"])
+                yield answers.event_of(line, self.connection.server)
         finally:
             response.close()
 
@@ -285,33 +229,46 @@ class Client:
         check: bool = True,
     ) -> Response:
         """One request on a connection of its own, for answers that stream. Raises ApiError unless `check` is off."""
-        connection = self._connect()
+        connection = transport.connect(self.connection)
         answer = self._exchange(connection, method, path, body, headers, timeout_s)
         response = Response(answer, connection)
         if check and answer.status >= 400:
-            body = response.read()
-            response.close()
-            raise ApiError.of(answer.status, body)
+            try:
+                raise ApiError.of(answer.status, response.read())
+            finally:
+                response.close()
         return response
 
-    def _json(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Object:
+    def _json(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        timeout_s: float = READ_TIMEOUT_S,
+    ) -> Object:
         headers = {"Accept": "application/json", "Content-Type": "application/json"} | (headers or {})
-        reused = self._kept is not None
-        connection = self._kept or self._connect()
-        self._kept = None
+        kept, self._kept = self._kept, None
+        connection = kept if kept and not transport.has_ended(kept) else transport.connect(self.connection)
         try:
-            answer = self._exchange(connection, method, path, body, headers, READ_TIMEOUT_S)
+            answer = self._exchange(connection, method, path, body, headers, timeout_s)
         except _StaleConnection:
-            if not reused:
+            # A kept connection may end at the very moment of its use. What was sent may have been done all the same.
+            if connection is not kept or method == "POST":
                 raise self._unreachable("it closed the connection") from None
-            connection = self._connect()
-            answer = self._exchange(connection, method, path, body, headers, READ_TIMEOUT_S)
-        content = answer.read()
+            connection = transport.connect(self.connection)
+            answer = self._exchange(connection, method, path, body, headers, timeout_s)
+        response = Response(answer, connection)
+        try:
+            content = response.read()
+        except KaosError:
+            response.close()
+            raise
         if not answer.will_close:
             self._kept = connection
         if answer.status >= 400:
             raise ApiError.of(answer.status, content)
-        return json.loads(content)
+        return answers.decode(content, self.connection.server)
 
     def _exchange(
         self,
@@ -325,7 +282,7 @@ class Client:
         try:
             if connection.sock is not None:
                 connection.sock.settimeout(timeout_s)
-            connection.request(method, path, body, self.connection.headers() | (headers or {}))
+            connection.request(method, self._base + path, body, self.connection.headers() | (headers or {}))
             connection.sock.settimeout(timeout_s)
             return connection.getresponse()
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
@@ -336,20 +293,7 @@ class Client:
             raise NotReady(f"The API server at {self.connection.server} did not answer in time.", "") from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise self._unreachable(_why(error)) from None
-
-    def _connect(self) -> http.client.HTTPConnection:
-        where = urlsplit(self.connection.server)
-        context = self.connection.ssl_context
-        if context is None:
-            return http.client.HTTPConnection(where.hostname, where.port, timeout=CONNECT_TIMEOUT_S)
-        made = http.client.HTTPSConnection(
-            where.hostname, where.port or 443, timeout=CONNECT_TIMEOUT_S, context=context
-        )
-        if name := self.connection.server_hostname:
-            made._tunnel_host = None
-            made.connect = lambda: _connect_as(made, context, name)  # type: ignore[method-assign]
-        return made
+            raise self._unreachable(transport.why(error)) from None
 
     def _unreachable(self, why: str) -> NoConnection:
         connection = self.connection
@@ -366,19 +310,6 @@ class _StaleConnection(NoConnection):
 
     def __init__(self) -> None:
         super().__init__("The API server closed the connection.", "Try again.")
-
-
-def _connect_as(connection: http.client.HTTPSConnection, context: ssl.SSLContext, name: str) -> None:
-    raw = socket.create_connection((connection.host, connection.port), CONNECT_TIMEOUT_S)
-    connection.sock = context.wrap_socket(raw, server_hostname=name)
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message})"
-    if isinstance(error, socket.gaierror):
-        return "its name is not known"
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
 
 
 def _install_hint(api_version: str) -> str:

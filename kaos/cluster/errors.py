@@ -26,12 +26,17 @@ class ApiError(KaosError):
         """From an answer's status code and body."""
         try:
             status = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             status = {}
         if isinstance(status, dict) and status.get("kind") == "Status":
-            message = status.get("message") or f"HTTP {code}"
-            return cls(status.get("code") or code, status.get("reason") or "", message, status.get("details"))
-        text = body[:200].decode(errors="replace").strip()
+            message, details = status.get("message"), status.get("details")
+            return cls(
+                code,
+                str(status.get("reason") or ""),
+                str(message) if message else f"The API server answered HTTP {code}.",
+                details if isinstance(details, dict) else None,
+            )
+        text = " ".join(body[:200].decode(errors="replace").split())
         return cls(code, "", f"The API server answered HTTP {code}{': ' + text if text else ''}")
 
 

@@ -16,10 +16,16 @@ MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 FIELD_MANAGER = "kaos"
+PAGE_SIZE = 500
 
 
 def path_of(resource: Resource, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
-    return resource.path(namespace, quote(name, safe="") if name else None, subresource)
+    return resource.path(_part(namespace), _part(name), subresource)
+
+
+def _part(text: str | None) -> str | None:
+    """A name inside a path, which it must not leave."""
+    return quote(text, safe="") if text else None
 
 
 def with_query(path: str, **query: Any) -> str:
@@ -41,7 +47,7 @@ def write_query(dry_run: bool, strict: bool = True, manager: str = FIELD_MANAGER
 
 
 def encode(obj: Any) -> bytes:
-    return json.dumps(obj, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(obj, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
 def name_selector(name: str | None) -> str | None:
@@ -50,9 +56,9 @@ def name_selector(name: str | None) -> str | None:
 
 def service_proxy_path(namespace: str, service: str, port: int | str, path: str = "/") -> str:
     """The API server's path to a Service's port; `path` begins with a slash."""
-    return f"/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy{path}"
+    return f"/api/v1/namespaces/{_part(namespace)}/services/{_part(service)}:{port}/proxy{path}"
 
 
 def pod_proxy_path(namespace: str, pod: str, port: int | str, path: str = "/") -> str:
     """The API server's path to a port of one pod."""
-    return f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}"
+    return f"/api/v1/namespaces/{_part(namespace)}/pods/{_part(pod)}:{port}/proxy{path}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +22,7 @@ class BlockingTalk:
 
     def __init__(self, url: str, version: str | None = None) -> None:
         where = urlsplit(url)
-        connection = Connection("test", "default", f"http://{where.netloc}", "test", directory=Path())
+        connection = Connection("test", "default", f"http://{where.netloc}", "test")
         self._client, self._path = Client(connection), where.path
         self.session = blocking.McpSession(self._send, version)
 

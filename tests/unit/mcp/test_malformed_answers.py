@@ -302,7 +302,7 @@ def test_every_odd_variant_is_refused_unless_the_sdk_s_types_take_it() -> None:
         else:
             assert is_good(message), message
             assert taken == message["result"]
-    assert refused > 500
+    assert refused > 200
     assert tried > refused, "a test in which all is refused proves nothing"
 
 
