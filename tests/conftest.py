@@ -23,9 +23,12 @@ from kaos.kube.resources import Resource
 
 ROOT = Path(__file__).resolve().parent.parent
 KAOS = [str(Path(sys.executable).parent / "kaos")]
+KAOS_IMAGE = f"kaostools/kaos:{kaos_package.__version__}"
+# The relay in KAOS's own image takes LiteLLM's configuration and arguments, and stands in for it where no registry is.
+RELAY = {"image": KAOS_IMAGE, "command": ["python", "-m", "kaos.dataplane.model", "relay"]}
 IMAGES = {  # image -> the arguments of its build
     f"kaostools/kaos-mcp-rawpython:{kaos_package.__version__}": [str(ROOT / "mcp-servers/rawpython")],
-    f"kaostools/kaos:{kaos_package.__version__}": ["-f", str(ROOT / "images/kaos/Dockerfile"), str(ROOT)],
+    KAOS_IMAGE: ["-f", str(ROOT / "images/kaos/Dockerfile"), str(ROOT)],
 }
 
 _numbers = itertools.count(1)

@@ -24,9 +24,26 @@ CALCULATOR = textwrap.dedent(
 def mcpserver(name: str, params: str | None = CALCULATOR, **spec: Any) -> str:
     """The YAML of an MCPServer: rawpython unless `runtime` says otherwise."""
     full_spec = {"runtime": "rawpython", **({"params": params} if params is not None else {}), **spec}
-    return yaml.safe_dump(
-        {"apiVersion": "kaos.tools/v1alpha1", "kind": "MCPServer", "metadata": {"name": name}, "spec": full_spec}
-    )
+    return _yaml("MCPServer", name, full_spec)
+
+
+def modelapi(name: str = "mock", **spec: Any) -> str:
+    """The YAML of a ModelAPI: a mock unless `type` says otherwise."""
+    return _yaml("ModelAPI", name, {"type": "mock", **spec})
+
+
+def agent(name: str, **spec: Any) -> str:
+    """The YAML of an Agent with the model mock of the ModelAPI mock."""
+    return _yaml("Agent", name, {"modelAPI": "mock", "model": "mock", **spec})
+
+
+def manifests(*texts: str) -> str:
+    """Several manifests in one stream."""
+    return "---\n".join(texts)
+
+
+def _yaml(kind: str, name: str, spec: dict[str, Any]) -> str:
+    return yaml.safe_dump({"apiVersion": "kaos.tools/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 
 
 def is_ready(obj: dict[str, Any] | None) -> bool:

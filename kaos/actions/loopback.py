@@ -38,6 +38,7 @@ def serve(
                 return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
             headers = {key: value for key, value in self.headers.items() if key.lower() not in _NOT_FORWARDED}
+            headers["X-KAOS-Base-URL"] = f"http://127.0.0.1:{self.server.server_address[1]}/"
             try:
                 answer = Client(connection).request(
                     self.command, base + self.path, body, headers, timeout_s=None, check=False

@@ -26,6 +26,7 @@ from kaos.dataplane.guard import OriginGuard
 
 Object = dict[str, Any]
 CARD_PATHS = ("/.well-known/agent-card.json", "/.well-known/agent.json", "/.well-known/agent")
+BASE_URL_HEADER = "x-kaos-base-url"
 EVENTS_LIMIT = 1000
 
 
@@ -75,7 +76,9 @@ class Service:
         return JSONResponse({"status": "ok", "agent": self._settings.name})
 
     async def _card(self, request: Request) -> Response:
-        return JSONResponse(self._a2a.card(str(request.base_url)))
+        # Behind `kaos agent proxy` the caller knows another address than the one that we see.
+        base = request.headers.get(BASE_URL_HEADER, "")
+        return JSONResponse(self._a2a.card(base if base.startswith("http://127.0.0.1:") else str(request.base_url)))
 
     async def _rpc(self, request: Request) -> Response:
         return await self._a2a.handle(request)

@@ -1,0 +1,101 @@
+"""Proxies and hosted models: what each type of ModelAPI is configured with, and what it says when it cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from kaos.api.names import MODELAPIS
+from tests.conftest import RELAY
+from tests.stories import message, modelapi, reason
+
+CONFIG = """\
+model_list:
+- model_name: small
+  litellm_params: {model: openai/small, mock_response: small says hello}
+- model_name: open/*
+  litellm_params: {model: openai/*, mock_response: anything goes}
+"""
+
+
+def proxy(name: str, models: list[str], config: str = CONFIG, **more) -> str:
+    spec = {"models": models, "configYaml": {"fromString": config}, **more}
+    return modelapi(name, type="proxy", proxyConfig=spec, container=RELAY)
+
+
+def test_a_proxy_serves_its_configuration(place, kaos, namespace):
+    kaos("modelapi", "deploy", "-f", "-", "-n", namespace, "--wait", stdin=proxy("proxy", ["small", "open/x"])).ok()
+    status = place.object("modelapi", "proxy", namespace)["status"]
+    assert status["type"] == "proxy"
+    assert set(status["models"]) == {"small", "open/*"}
+    ask = ["modelapi", "invoke", "proxy", "-n", namespace, "--message", "hi", "--model"]
+    assert kaos(*ask, "small").ok().stdout == "small says hello\n"
+    assert kaos(*ask, "open/anything").ok().stdout == "anything goes\n"
+    unknown = kaos(*ask, "large")
+    assert unknown.code == 1
+    assert "large" in unknown.stderr
+
+
+def test_a_configuration_from_a_secret_is_mounted(place, kaos, namespace):
+    kaos("secret", "create", "litellm", "-n", namespace, "--from-stdin", "config", stdin=CONFIG).ok()
+    source = {"fromSecretKeyRef": {"name": "litellm", "key": "config"}}
+    manifest = modelapi("proxy", type="proxy", proxyConfig={"models": ["small"], "configYaml": source}, container=RELAY)
+    kaos("modelapi", "deploy", "-f", "-", "-n", namespace, "--wait", stdin=manifest).ok()
+    said = kaos("modelapi", "invoke", "proxy", "-n", namespace, "--message", "hi", "--model", "small").ok()
+    assert said.stdout == "small says hello\n"
+
+
+def test_a_changed_configuration_is_served_after_the_rollout(place, kaos, namespace):
+    kaos("modelapi", "deploy", "-f", "-", "-n", namespace, "--wait", stdin=proxy("proxy", ["small"])).ok()
+    changed = CONFIG.replace("small says hello", "small says goodbye")
+    kaos("modelapi", "deploy", "-f", "-", "-n", namespace, "--wait", stdin=proxy("proxy", ["small"], changed)).ok()
+    said = kaos("modelapi", "invoke", "proxy", "-n", namespace, "--message", "hi", "--model", "small").ok()
+    assert said.stdout == "small says goodbye\n"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "why", "words"),
+    [
+        (proxy("wrong", ["small", "absent"]), "ModelNotServed", ["absent", "small"]),
+        (proxy("wrong", ["small"], "model_list: [unclosed"), "InvalidParams", ["not YAML"]),
+        (proxy("wrong", ["small"], "models: []"), "InvalidParams", ["model_list"]),
+    ],
+    ids=["model not in it", "not YAML", "no list"],
+)
+def test_a_configuration_that_cannot_serve_the_models_says_why(place, kaos, namespace, manifest, why, words):
+    kaos("modelapi", "deploy", "-f", "-", "-n", namespace, stdin=manifest).ok()
+    failed = place.until(MODELAPIS, "wrong", namespace, lambda obj: reason(obj) == why, 30)
+    for word in words:
+        assert word in message(failed)
+
+
+def test_a_master_key_is_sent_by_the_command_and_needed_by_others(place, kaos, namespace):
+    from kubernetes import client
+    from kubernetes.client.exceptions import ApiException
+
+    kaos("secret", "create", "keys", "-n", namespace, "--from-stdin", "litellm", stdin="sk-canary-1").ok()
+    reference = {"secretKeyRef": {"name": "keys", "key": "litellm"}}
+    container = RELAY | {"env": [{"name": "LITELLM_MASTER_KEY", "valueFrom": reference}]}
+    spec = {"models": ["small"], "configYaml": {"fromString": CONFIG}}
+    manifest = modelapi("locked", type="proxy", proxyConfig=spec, container=container)
+    kaos("modelapi", "deploy", "-f", "-", "-n", namespace, "--wait", stdin=manifest).ok()
+    said = kaos("modelapi", "invoke", "locked", "-n", namespace, "--message", "hi", "--model", "small").ok()
+    assert said.stdout == "small says hello\n"
+    stranger = client.CoreV1Api(place.kubernetes())
+    with pytest.raises(ApiException) as refused:
+        stranger.connect_post_namespaced_service_proxy_with_path(
+            "modelapi-locked:8000", namespace, "v1/chat/completions", _preload_content=False
+        )
+    assert refused.value.status == 401
+
+
+@pytest.mark.only("local")
+def test_without_ollama_a_hosted_model_says_what_it_needs(place, kaos, namespace):
+    import shutil
+
+    if shutil.which("ollama"):
+        pytest.skip("ollama is installed here")
+    manifest = modelapi("hosted", type="hosted", hostedConfig={"model": "tiny"})
+    kaos("modelapi", "deploy", "-f", "-", "-n", namespace, stdin=manifest).ok()
+    waiting = place.until(MODELAPIS, "hosted", namespace, lambda obj: reason(obj) not in ("", "RolloutInProgress"), 30)
+    assert reason(waiting) in ("ImageNeedsDocker", "ImagePullError", "CrashLooping")
+    assert "ollama" in message(waiting)
