@@ -45,3 +45,14 @@ class Forbidden(KaosError):
     """The cluster answers, but refuses the right; the cause names it."""
 
     exit_code = 4
+
+
+class NotInstalled(KaosError):
+    """A part of kaos that was left out when it was installed."""
+
+    def __init__(self, missing: ModuleNotFoundError) -> None:
+        package = (missing.name or "").partition(".")[0]
+        super().__init__(
+            f"This needs the Python package {package}, which is not installed.",
+            "Install kaos with all its parts: pip install 'kaos-console[local]'",
+        )

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kaos.errors import KaosError
+from kaos.errors import KaosError, NotInstalled
 
 log = logging.getLogger("kaos.daemon")
 
@@ -153,7 +153,10 @@ def main() -> None:
     )
     report = _reporter(options.report_fd)
     try:
-        asyncio.run(serve(options.directory, options.port, report))
+        try:
+            asyncio.run(serve(options.directory, options.port, report))
+        except ModuleNotFoundError as error:
+            raise NotInstalled(error) from error
     except KaosError as error:
         log.error("%s %s", error.cause, error.cure)
         report({"cause": error.cause, "cure": error.cure, "exit_code": error.exit_code})

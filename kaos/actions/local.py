@@ -22,6 +22,7 @@ from kaos.errors import KaosError, NotFound, NotReady, UsageError
 from kaos.local.lock import holder
 
 START_TIMEOUT_S = 60.0
+ENDING_S = 1.0
 STOP_TIMEOUT_S = 30.0
 LOG_KEEP_BYTES = 10_000_000
 
@@ -122,9 +123,11 @@ def _start_daemon(directory: Path, port: int | None, on_step: Progress) -> None:
             raise error
         elif "ready" in event:
             return
-    if process.poll() is None:
+    try:
+        process.wait(ENDING_S)  # it closes the pipe a moment before it is gone
+    except subprocess.TimeoutExpired:
         process.terminate()
-        raise NotReady(f"The local cluster was not up after {START_TIMEOUT_S:.0f} s.", "See: kaos local logs")
+        raise NotReady(f"The local cluster was not up after {START_TIMEOUT_S:.0f} s.", "See: kaos local logs") from None
     raise KaosError(f"The local cluster's daemon ended while starting: {_last_line(log_path)}", "See: kaos local logs")
 
 

@@ -12,7 +12,7 @@ import click
 
 import kaos
 from kaos.cli.commands import Group, Settings
-from kaos.errors import KaosError
+from kaos.errors import KaosError, NotInstalled
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -84,6 +84,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except KaosError as error:
         _show_traceback(settings)
         return _told(error.cause, error.cure, error.exit_code)
+    except ModuleNotFoundError as error:
+        _show_traceback(settings)
+        missing = NotInstalled(error)
+        return _told(missing.cause, missing.cure, missing.exit_code)
     except Exception as error:
         _show_traceback(settings)
         return _told(f"kaos itself failed: {type(error).__name__}: {error}", "Where: add --debug", 1)

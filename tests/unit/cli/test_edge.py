@@ -102,6 +102,16 @@ def test_a_defect_of_ours_is_told_as_one(alone, monkeypatch):
     assert failed.stderr == "Error: kaos itself failed: ZeroDivisionError: division by zero\nWhere: add --debug\n"
 
 
+def test_a_part_that_was_not_installed_is_named(alone, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kaos.operator.run", None)
+    monkeypatch.delitem(sys.modules, "kaos.operator.run")
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    refused = alone("operator", "run")
+    assert refused.code == 1
+    assert "needs the Python package aiohttp" in refused.stderr
+    assert "pip install 'kaos-console[local]'" in refused.stderr
+
+
 def test_interrupted_is_130(alone, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
