@@ -54,5 +54,6 @@ def _matches(pattern: str, host: str, port: str, address: ipaddress.IPv4Address 
         if wanted_port != port:
             return False
         pattern = name.strip("[]")
-    pattern = pattern.removeprefix("*")
-    return (host == pattern.lstrip(".") and not pattern.startswith(".")) or host.endswith("." + pattern.lstrip("."))
+    if address is not None or not pattern.startswith((".", "*.")):
+        return host == pattern or (address is None and host.endswith(f".{pattern}"))
+    return host.endswith(pattern.removeprefix("*"))
