@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from kaos.kube import quantities
+from kaos.local import patterns
 
 
 class CelError(ValueError):
@@ -61,8 +62,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "indexOf": lambda items, value: items.find(value) if isinstance(items, str) else _index(items, value),
     "lastIndexOf": lambda items, value: items.rfind(value) if isinstance(items, str) else _last_index(items, value),
     "reverse": lambda items: items[::-1],
-    "find": lambda text, pattern: (re.search(pattern, text) or [""])[0],
-    "findAll": lambda text, pattern: [match[0] for match in re.finditer(pattern, text)],
+    "find": lambda text, pattern: (patterns.compiled(pattern).search(text) or [""])[0],
+    "findAll": lambda text, pattern: [match[0] for match in patterns.compiled(pattern).finditer(text)],
     "isSorted": lambda items: list(items) == sorted(items),
     "sum": sum,
     "isURL": _is(_url),
@@ -163,5 +164,5 @@ def evaluate(rule: str, value: Any, old: Any = _NO_OLD) -> Any:
         return compile_rule(rule).execute(context)
     except KeyError as error:
         raise CelError(f"no such key: {error.args[0]}") from None
-    except (ValueError, TypeError, RuntimeError, IndexError) as error:
+    except (ValueError, TypeError, RuntimeError, IndexError, ArithmeticError) as error:
         raise CelError(str(error).splitlines()[0]) from None

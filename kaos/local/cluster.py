@@ -35,8 +35,14 @@ class LocalCluster:
 
     async def start(self) -> None:
         """Come up with everything that the store holds. Raises KaosError."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.directory.chmod(0o700)
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.directory.chmod(0o700)
+        except OSError as error:
+            raise KaosError(
+                f"The directory {self.directory} cannot hold a local cluster: {error.strerror}.",
+                "Choose another: kaos local up --dir DIRECTORY",
+            ) from None
         async with contextlib.AsyncExitStack() as stack:
             lock = DirectoryLock(self.directory)
             stack.callback(lock.release)

@@ -41,6 +41,9 @@ def decoded(raw: bytes, media: str) -> tuple[Any, list[str]]:
     if media == JSON_PATCH:
         if not isinstance(patch, list):
             raise _not_a_patch(patch, "[]handlers.jsonPatchOp")
+        for operation in patch:
+            if not isinstance(operation, dict):
+                raise _not_a_patch(operation, "handlers.jsonPatchOp")
     elif not isinstance(patch, dict):
         raise _not_a_patch(patch, "map[string]interface {}")
     return patch, duplicates

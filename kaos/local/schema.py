@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kaos.local import cel
+from kaos.local import cel, patterns
 
 REF_PREFIX = "#/components/schemas/"
 _BLOCKS_RULES = {
@@ -269,7 +268,7 @@ class Schema:
             yield FieldError(path, "FieldValueTooLong", f"Too long: may not be more than {limit} bytes")
         elif (limit := node.get("minLength")) is not None and len(value) < limit:
             yield invalid(path, value, f"{path} in body should be at least {limit} chars long")
-        elif (pattern := node.get("pattern")) is not None and not re.search(pattern, value):
+        elif (pattern := node.get("pattern")) is not None and not patterns.compiled(pattern).search(value):
             yield invalid(path, value, f"{path} in body should match '{pattern}'")
         if (form := node.get("format")) in _FORMATS and not _FORMATS[form](value):
             message = f"Invalid value: {_shown(value)}: {path} in body must be of type {form}: {_shown(value)}"
@@ -369,9 +368,9 @@ class Schema:
         if isinstance(value, dict):
             before = old if isinstance(old, dict) else {}
             for name, item in value.items():
-                if (child := self.child(name)) is not None:
+                if (child := self.child(name)) is not None and child.has_rules():
                     yield from child._rules(item, before.get(name, _ABSENT), _join(path, name))
-        elif isinstance(value, list) and self.items:
+        elif isinstance(value, list) and self.items and self.items.has_rules():
             for position, item in enumerate(value):
                 yield from self.items._rules(item, self._correlated(item, old), f"{path}[{position}]")
 

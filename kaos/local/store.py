@@ -69,32 +69,46 @@ class Store:
         self._listeners: set[Callable[[Change], None]] = set()
         self._collections: dict[str, dict[tuple[str, str], Stored]] = {}
         self._database = self._open()
-        self.revision = int(self.fact("revision") or 1)
-        self.oldest = self.revision  # watches from before this revision have gaps
+        self.revision = self.oldest = 1  # the last one; watches from before the oldest have gaps
         self._load()
 
     def _open(self) -> sqlite3.Connection:
         try:
-            database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            database = sqlite3.connect(self._path, isolation_level=None)
             (verdict,) = database.execute("PRAGMA quick_check").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
             database.execute("PRAGMA journal_mode=WAL")
             database.execute("PRAGMA synchronous=NORMAL")
             database.executescript(_TABLES)
-        except sqlite3.DatabaseError as error:
+        except sqlite3.OperationalError as error:
             raise KaosError(
-                f"The local cluster's store {self._path} cannot be read: {error}.",
-                "Put a backup in its place, or start anew without its data: kaos local reset",
+                f"The local cluster's store {self._path} cannot be opened: {error}.",
+                "See that the directory can be written to and that its disk is not full.",
             ) from None
+        except sqlite3.DatabaseError as error:
+            raise self._unreadable(error) from None
         self._path.chmod(0o600)
         return database
 
+    def _unreadable(self, error: Exception) -> KaosError:
+        return KaosError(
+            f"The local cluster's store {self._path} cannot be read: {error}.",
+            "Put a backup in its place, or start anew without its data: kaos local reset",
+        )
+
     def _load(self) -> None:
-        for collection, namespace, name, revision, body in self._database.execute("SELECT * FROM objects"):
-            stored = Stored(json.loads(body), revision, body.encode())
-            self._collections.setdefault(collection, {})[namespace, name] = stored
-            self.revision = self.oldest = max(self.revision, revision)
+        """Read everything into memory. Raises KaosError."""
+        try:
+            self.revision = int(self.fact("revision") or 1)
+            for collection, namespace, name, revision, body in self._database.execute("SELECT * FROM objects"):
+                stored = Stored(json.loads(body), revision, body.encode())
+                self._collections.setdefault(collection, {})[namespace, name] = stored
+                self.revision = max(self.revision, revision)
+        except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError) as error:
+            self.close()
+            raise self._unreadable(error) from None
+        self.oldest = self.revision
 
     def close(self) -> None:
         with contextlib.suppress(sqlite3.Error):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kaos.local import cel
+from kaos.local import cel, patterns
 from kaos.local.schema import FieldError, Schema, invalid, not_supported, required
 
 _FORBIDDEN = ("$ref", "definitions", "dependencies", "patternProperties", "id")
@@ -22,6 +22,11 @@ def check(node: Mapping[str, Any], path: str) -> Iterator[FieldError]:
     for field in _FORBIDDEN:
         if field in node:
             yield FieldError(f"{path}.{field}", "FieldValueForbidden", f"Forbidden: {field} is not supported")
+    if (pattern := node.get("pattern")) is not None:
+        try:
+            patterns.compiled(pattern)
+        except ValueError as error:
+            yield invalid(f"{path}.pattern", pattern, f"must be a valid regular expression, but isn't: {error}")
     if node.get("type") == "array" and not node.get("items"):
         yield required(f"{path}.items", "must be specified")
     if node.get("properties") and isinstance(node.get("additionalProperties"), dict):
