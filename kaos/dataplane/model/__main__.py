@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-
-import uvicorn
+from typing import Any
 
 from kaos.dataplane.model.settings import Mock
-
-EX_CONFIG = 78
-DRAIN_S = 20
+from kaos.dataplane.serving import refuse, serve
 
 
 def main() -> None:
@@ -23,14 +19,12 @@ def main() -> None:
     try:
         app = _app(options)
     except ValueError as error:
-        print(error, file=sys.stderr)
-        sys.exit(EX_CONFIG)
+        refuse(error)
     print(f"{options.what} model on port {options.port}", flush=True)
-    host = os.environ.get("HOST", "0.0.0.0")
-    uvicorn.run(app, host=host, port=options.port, log_level="warning", timeout_graceful_shutdown=DRAIN_S)
+    serve(app, options.port)
 
 
-def _app(options: argparse.Namespace):
+def _app(options: argparse.Namespace) -> Any:
     if options.what == "mock":
         from kaos.dataplane.model.mock_app import app
 
