@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import uvicorn
 
@@ -27,7 +27,7 @@ def serve(app: Any, port: int) -> None:
     )
 
 
-def refuse(why: object) -> None:
+def refuse(why: object) -> NoReturn:
     """End because the configuration is at fault."""
     print(why, file=sys.stderr)
     sys.exit(EX_CONFIG)
