@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[local]' --group dev
 	@touch $@
 
-demo: setup ## a local cluster, a tool server, a tool call
+demo: setup ## a local cluster, a tool server, an agent that uses it
 	@$(BIN)/python -m kaos.cli.demo
 
 test: setup ## units and the local cluster end to end; no Docker, no cluster

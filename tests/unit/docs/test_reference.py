@@ -17,6 +17,6 @@ def written() -> dict[str, str]:
     return module.pages()
 
 
-@pytest.mark.parametrize("page", ["mcpserver.md", "reasons.md", "commands.md"])
+@pytest.mark.parametrize("page", ["mcpserver.md", "modelapi.md", "agent.md", "reasons.md", "commands.md"])
 def test_the_page_is_what_make_reference_writes(page):
     assert (ROOT / "docs/reference" / page).read_text() == written()[page]
