@@ -121,8 +121,8 @@ class AsyncClient:
         }
         path = requests.with_query(requests.path_of(resource, namespace), **query)
         async with self.request("GET", path, timeout=_WATCH_TIMEOUT) as response:
-            if response.status >= 400:
-                raise ApiError.of(response.status, await response.read())
+            if response.status >= 300:
+                raise answers.refusal(response.status, await response.read(), self.connection.server)
             pieces: list[bytes] = []  # of the line that has not ended yet
             async for chunk in response.content.iter_any():
                 *ended, rest = chunk.split(b"\n")
@@ -162,6 +162,6 @@ class AsyncClient:
         headers = {"Accept": "application/json", "Content-Type": media_type}
         async with self.request(method, path, data, headers, _TIMEOUT) as response:
             content = await response.read()
-            if response.status >= 400:
-                raise ApiError.of(response.status, content)
+            if response.status >= 300:
+                raise answers.refusal(response.status, content, self.connection.server)
             return answers.decode(content, self.connection.server)

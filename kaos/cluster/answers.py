@@ -29,6 +29,11 @@ class WatchEvent:
     object: Object
 
 
+def refusal(status: int, content: bytes, server: str) -> ApiError | NoConnection:
+    """What an answer that is not 2xx means. An API server never redirects."""
+    return ApiError.of(status, content) if status >= 400 else _other_server(server)
+
+
 def decode(content: bytes, server: str) -> Object:
     """The object that the API server answered with. Raises NoConnection: something else answers there."""
     try:

@@ -187,7 +187,8 @@ class Client:
         review = {"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
                   "spec": {"resourceAttributes": attributes}}  # fmt: skip
         path = resources.SELFSUBJECTACCESSREVIEWS.path()
-        return bool(self._json("POST", path, requests.encode(review))["status"].get("allowed"))
+        answer = self._json("POST", path, requests.encode(review))
+        return bool((answer.get("status") or {}).get("allowed"))
 
     # Discovery.
 
@@ -210,7 +211,7 @@ class Client:
         if api_version not in self._discovered:
             root = "/apis" if "/" in api_version else "/api"
             try:
-                self._discovered[api_version] = self._json("GET", f"{root}/{api_version}")["resources"]
+                self._discovered[api_version] = self._json("GET", f"{root}/{api_version}").get("resources") or []
             except ApiError as refused:
                 if refused.code != 404:
                     raise
@@ -232,9 +233,9 @@ class Client:
         connection = transport.connect(self.connection)
         answer = self._exchange(connection, method, path, body, headers, timeout_s)
         response = Response(answer, connection)
-        if check and answer.status >= 400:
+        if check and answer.status >= 300:
             try:
-                raise ApiError.of(answer.status, response.read())
+                raise answers.refusal(answer.status, response.read(), self.connection.server)
             finally:
                 response.close()
         return response
@@ -266,8 +267,8 @@ class Client:
             raise
         if not answer.will_close:
             self._kept = connection
-        if answer.status >= 400:
-            raise ApiError.of(answer.status, content)
+        if answer.status >= 300:
+            raise answers.refusal(answer.status, content, self.connection.server)
         return answers.decode(content, self.connection.server)
 
     def _exchange(

@@ -123,4 +123,5 @@ def why(error: Exception) -> str:
         return f"its certificate is not trusted ({error.verify_message})"
     if isinstance(error, socket.gaierror):
         return "its name is not known"
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(words.lower().split())

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 Object = dict[str, Any]
 
@@ -17,6 +17,7 @@ class Heard:
     """One request as it came."""
 
     method: str
+    path: str
     headers: dict[str, str]
     body: bytes
 
@@ -37,13 +38,14 @@ class Heard:
 Reply = Callable[[Heard], bytes]
 
 
-def http(status: int, body: bytes = b"", media_type: str = "application/json", **headers: str) -> bytes:
+def http(
+    status: int, body: bytes = b"", media_type: str = "application/json", close: bool = True, **headers: str
+) -> bytes:
     """A whole HTTP answer."""
     more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     kind = f"content-type: {media_type}\r\n" if media_type else ""
-    return (
-        f"HTTP/1.1 {status} X\r\n{kind}{more}connection: close\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
-    )
+    end = "connection: close\r\n" if close else ""
+    return f"HTTP/1.1 {status} X\r\n{kind}{more}{end}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
 def result(heard: Heard, value: Any, **headers: str) -> bytes:
@@ -63,14 +65,16 @@ def events(*data: bytes | Object) -> bytes:
 
 @dataclass
 class ScriptedServer:
-    """Answers every request with what `reply` makes of it, and closes the connection."""
+    """Answers every request with what `reply` makes of it, and closes the connection after so many of them."""
 
     reply: Reply
+    per_connection: int = 1
     hold: str = ""  # answers to this method do not end until the client leaves,
     released: threading.Event = field(default_factory=threading.Event)  # which sets this
     heard: list[Heard] = field(default_factory=list)
 
     def __enter__(self) -> ScriptedServer:
+        self.connections = 0
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/mcp"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -89,19 +93,16 @@ class ScriptedServer:
                 connection, _ = self._listening.accept()
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as reader:
-            method = reader.readline().split(b" ")[0].decode()
-            headers: dict[str, str] = {}
-            while line := reader.readline().strip().decode("latin-1"):
-                name, _, value = line.partition(":")
-                headers[name.lower()] = value.strip()
-            heard = Heard(method, headers, reader.read(int(headers.get("content-length", 0))))
-            self.heard.append(heard)
             try:
-                connection.sendall(self.reply(heard))
+                for _ in range(self.per_connection):
+                    if (heard := self._hear(reader)) is None:
+                        return
+                    connection.sendall(self.reply(heard))
                 if heard.rpc != self.hold:
                     connection.shutdown(socket.SHUT_WR)
                 reader.read()  # until the client has closed too: a reset would take the answer with it
@@ -109,6 +110,18 @@ class ScriptedServer:
                     self.released.set()
             except OSError:
                 return
+
+    def _hear(self, reader: BinaryIO) -> Heard | None:
+        """The next request; None when the client has closed."""
+        words = reader.readline().decode("latin-1").split(" ")
+        if len(words) < 2:
+            return None
+        headers: dict[str, str] = {}
+        while line := reader.readline().strip().decode("latin-1"):
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        self.heard.append(Heard(words[0], words[1], headers, reader.read(int(headers.get("content-length", 0)))))
+        return self.heard[-1]
 
 
 def server_of_sessions(tools: Reply, session: str | None = "s1", version: str = "2025-11-25") -> Reply:
