@@ -64,6 +64,8 @@ def merge(base: dict[str, Any], patch: dict[str, Any], field: str = "", *, as_se
     result = copy.deepcopy(base)
     for key, value in patch.items():
         if key.startswith(_DIRECTIVES):
+            if key != "$patch" and not isinstance(value, list):
+                raise PatchError(f"{key} must be a list")
             continue
         if value is None:
             result.pop(key, None)
