@@ -15,6 +15,7 @@ from kaos.kube.strategic_merge import PatchError, merge
 Object = dict[str, Any]
 
 USER = 65532
+DEPTH_LIMIT = 32
 POD_SECURITY: Object = {
     "runAsNonRoot": True,
     "runAsUser": USER,
@@ -60,24 +61,53 @@ def override(pod: Object, main: str, own_container: Object | None, pod_spec: Obj
     Raises PatchError for a patch that cannot be merged or does not have a pod's shape.
     """
     if own_container:
+        _check_depth(own_container, "container")
         _check_shape(own_container, _CONTAINER, "container")
         pod = _merged(pod, {"containers": [{**own_container, "name": main}]})
     if pod_spec:
+        _check_depth(pod_spec, "podSpec")
         _check_shape(pod_spec, _POD, "podSpec")
         pod = _merged(pod, pod_spec)
+    _check_shape(pod, _POD, "podSpec")  # patches replace, and the runtime registry has its say in the pod too
     if not any(one.get("name") == main for one in pod.get("containers") or ()):
         raise PatchError(f"podSpec removes the container {main}")
     _secure(pod)
     return pod
 
 
-_REFERENCE: Object = {"name": str}
+def _check_depth(value: Any, where: str) -> None:
+    """Without recursion, which is what endless nesting would exhaust."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > DEPTH_LIMIT:
+            raise PatchError(f"{where} is nested more than {DEPTH_LIMIT} levels deep")
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+
+
+_REFERENCE: Object = {"name": str, "key": str}
+_KERNEL: Object = {  # settings of a pod or a container
+    "seccompProfile": {"type": str},
+    "appArmorProfile": {"type": str},
+    "seLinuxOptions": {"type": str, "user": str, "role": str},
+    "windowsOptions": {},
+}
+_HANDLER: Object = {"httpGet": {"host": str}, "tcpSocket": {"host": str}}
+_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+_HOOKS = ("postStart", "preStop")
 _CONTAINER: Object = {
     "name": str,
     "env": [{"name": str, "valueFrom": {"configMapKeyRef": _REFERENCE, "secretKeyRef": _REFERENCE}}],
     "envFrom": [{"configMapRef": _REFERENCE, "secretRef": _REFERENCE}],
     "ports": [{}],
-    "securityContext": {"capabilities": {"add": list}},
+    "securityContext": _KERNEL | {"capabilities": {"add": [str]}},
+    "lifecycle": dict.fromkeys(_HOOKS, _HANDLER),
+    **dict.fromkeys(_PROBES, _HANDLER),
 }
 _SOURCE: Object = {
     "name": str,
@@ -89,6 +119,7 @@ _POD: Object = {
     "initContainers": [_CONTAINER],
     "ephemeralContainers": [_CONTAINER],
     "volumes": [_SOURCE | {"projected": {"sources": [_SOURCE]}}],
+    "securityContext": _KERNEL | {"sysctls": [{"name": str}]},
     "serviceAccountName": str,
     "serviceAccount": str,
 }
@@ -139,11 +170,17 @@ def _secure(pod: Object) -> None:
 def refused(pod: Object) -> str | None:
     """The first thing in the pod that gives rights a person with only KAOS resources must not take, or None.
 
-    These are what the `baseline` Pod Security Standard forbids, and tokens for other audiences.
+    These are what the `baseline` Pod Security Standard forbids, and tokens of service accounts in volumes.
     """
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(field):
             return f"podSpec.{field} is not allowed"
+    security = pod.get("securityContext") or {}
+    if why := _refused_settings(security):
+        return f"podSpec.securityContext: {why}"
+    for sysctl in security.get("sysctls") or ():
+        if sysctl.get("name") not in _SAFE_SYSCTLS:
+            return f"sysctl {sysctl.get('name')} is not allowed"
     for volume in pod.get("volumes") or ():
         if "hostPath" in volume:
             return f"volume {volume.get('name')}: hostPath is not allowed"
@@ -157,6 +194,24 @@ def refused(pod: Object) -> str | None:
     return None
 
 
+# As of Kubernetes 1.34.
+_SAFE_SYSCTLS = {
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.tcp_wmem",
+}
+_SELINUX_TYPES = {"container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
+
+
 def _refused_container(container: Object) -> str | None:
     security = container.get("securityContext") or {}
     if security.get("privileged"):
@@ -164,12 +219,32 @@ def _refused_container(container: Object) -> str | None:
     if security.get("allowPrivilegeEscalation"):
         return "allowPrivilegeEscalation is not allowed"
     if added := (security.get("capabilities") or {}).get("add"):
-        return f"added capabilities ({', '.join(map(str, added))}) are not allowed"
+        return f"added capabilities ({', '.join(added)}) are not allowed"
     if security.get("procMount") not in (None, "Default"):
         return "procMount is not allowed"
+    if why := _refused_settings(security):
+        return why
     for port in container.get("ports") or ():
         if port.get("hostPort"):
             return f"hostPort {port['hostPort']} is not allowed"
+    lifecycle = container.get("lifecycle") or {}
+    handlers = {field: container.get(field) for field in _PROBES} | {field: lifecycle.get(field) for field in _HOOKS}
+    for field, handler in handlers.items():
+        for way in ("httpGet", "tcpSocket"):
+            if ((handler or {}).get(way) or {}).get("host"):
+                return f"a host in {field} is not allowed"
+    return None
+
+
+def _refused_settings(security: Object) -> str | None:
+    for field in ("seccompProfile", "appArmorProfile"):
+        if (security.get(field) or {}).get("type") == "Unconfined":
+            return f"{field} Unconfined is not allowed"
+    selinux = security.get("seLinuxOptions") or {}
+    if selinux.get("user") or selinux.get("role") or selinux.get("type") not in (None, "", *_SELINUX_TYPES):
+        return "such seLinuxOptions are not allowed"
+    if (security.get("windowsOptions") or {}).get("hostProcess"):
+        return "windowsOptions.hostProcess is not allowed"
     return None
 
 
