@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,12 +12,15 @@ from kaos.api.names import Reason
 from kaos.cluster.aio import AsyncClient
 from kaos.mcp.aio import AsyncMcpSession
 from kaos.mcp.wire import McpError
-from kaos.operator.decide import health
+from kaos.operator.decide import health, spoken
 from kaos.operator.decide.world import Ask, Handshake
 from kaos.operator.podhttp import TooLarge, Unreachable, get_json, sender
 
 Object = dict[str, Any]
+log = logging.getLogger("kaos.operator")
 TIMEOUT_S = 10.0
+END_S = 2.0
+MESSAGE_LIMIT = 1024
 _PROTOCOLS = {"mcp": "MCP", "models": "the OpenAI protocol", "agent": "the agent's protocol"}
 
 
@@ -28,7 +33,9 @@ async def converse(client: AsyncClient, ask: Ask) -> Handshake:
     language = _PROTOCOLS[ask.protocol]
 
     def bad(reason: Reason, message: str) -> Handshake:
-        return Handshake(identity, good=False, reason=reason, message=message)
+        return Handshake(
+            identity, good=False, reason=reason, message=" ".join(spoken.plain(message[:MESSAGE_LIMIT]).split())
+        )
 
     try:
         async with asyncio.timeout(TIMEOUT_S):
@@ -42,21 +49,36 @@ async def converse(client: AsyncClient, ask: Ask) -> Handshake:
     except TooLarge as error:
         reason = Reason.NOT_AN_MCP_SERVER if ask.protocol == "mcp" else Reason.HANDSHAKE_FAILED
         return bad(reason, f"{error} ({where}); check the image")
-    except ValueError as error:
-        return bad(Reason.HANDSHAKE_FAILED, f"no answer in {language}: {error} ({where}); read its log")
+    except Exception as error:  # whatever it has sent, it is the server's fault and no one else's
+        log.debug("%s: %s", where, error, exc_info=error)
+        told = str(error) if isinstance(error, ValueError) else type(error).__name__
+        return bad(Reason.HANDSHAKE_FAILED, f"no answer in {language}: {told} ({where}); read its log")
     return Handshake(identity, good=True, **said)
 
 
 async def _mcp(client: AsyncClient, ask: Ask) -> Object:
     session = AsyncMcpSession(sender(client, ask, ask.path))
-    await session.open()
-    tools = await session.list_tools()
-    await session.close()
+    try:
+        await session.open()
+        tools = await session.list_tools()
+    finally:
+        await _end(session)
     return {
-        "server_info": session.server_info,
+        "server_info": spoken.server_info(session.server_info),
         "protocol_version": session.protocol_version or "",
-        "tools": tuple(tool for tool in tools if isinstance(tool, dict)),
+        **_tools(tools),
     }
+
+
+async def _end(session: AsyncMcpSession) -> None:
+    """A server that cannot end a session serves all the same."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(END_S):
+            await session.close()
+
+
+def _tools(tools: list[Any]) -> Object:
+    return {"tools": tuple(spoken.described_tools(tools)), "tool_count": len(tools)}
 
 
 async def _models(client: AsyncClient, ask: Ask) -> Object:
@@ -65,11 +87,11 @@ async def _models(client: AsyncClient, ask: Ask) -> Object:
     if not isinstance(listed, list):
         raise ValueError("the list of models is none")
     names = (one.get("id") for one in listed if isinstance(one, dict))
-    return {"models": tuple(name for name in names if isinstance(name, str) and name)}
+    return {"models": tuple(spoken.plain(name) for name in names if isinstance(name, str) and name)}
 
 
 async def _agent(client: AsyncClient, ask: Ask) -> Object:
     await get_json(client, ask, "/ready")
     answer = await get_json(client, ask, "/tools")
     listed = answer.get("tools") if isinstance(answer, dict) else None
-    return {"tools": tuple(one for one in listed or () if isinstance(one, dict))}
+    return _tools(listed if isinstance(listed, list) else [])

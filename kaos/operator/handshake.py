@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from kaos.cluster.aio import AsyncClient
 from kaos.operator.conversations import converse
 from kaos.operator.decide import health
 from kaos.operator.decide.world import Ask, Handshake
 
-AT_ONCE = 64
+AT_ONCE = 256
+PROMPT_S = 1.0  # a conversation that lasts longer no longer counts for AT_ONCE: hanging servers keep nobody out
 RENEW_S = 60.0
 FIRST_RETRY_S = 1.0
+
+
+@dataclass
+class _Pod:
+    """One life of one pod."""
+
+    where: tuple[int, str]
+    answer: Handshake | None = None
+    answered: float = 0.0
+    failures: int = 0
+    task: asyncio.Task[None] | None = None
 
 
 class Handshakes:
@@ -25,54 +38,64 @@ class Handshakes:
         self._client = client
         self._on_answer = on_answer  # told the key whose pod has answered
         self._room = asyncio.Semaphore(AT_ONCE)
-        self._answers: dict[object, dict[str, Handshake]] = {}  # key -> pod identity -> answer
-        self._asked: dict[tuple[object, str], float] = {}  # when
-        self._failures: dict[tuple[object, str], int] = {}
-        self._tasks: dict[tuple[object, str], asyncio.Task[None]] = {}
+        self._pods: dict[object, dict[str, _Pod]] = {}  # key -> identity of a pod's life
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def answers(self, key: object) -> tuple[Handshake, ...]:
-        return tuple(self._answers.get(key, {}).values())
+        return tuple(pod.answer for pod in self._pods.get(key, {}).values() if pod.answer)
 
     def ask(self, key: object, ask: Ask) -> float:
         """Shake hands with the pod if that is due; returns in how many seconds it is due again."""
-        pod_key = (key, health.identity(ask.pod, ask.container))
-        now = asyncio.get_running_loop().time()
-        if pod_key in self._tasks:
+        where = (ask.port, ask.path)
+        pod = self._pods.setdefault(key, {}).setdefault(health.identity(ask.pod, ask.container), _Pod(where))
+        if pod.task is not None:
             return RENEW_S
-        failures = self._failures.get(pod_key, 0)
-        pause_s = min(FIRST_RETRY_S * 2 ** min(failures - 1, 6), RENEW_S) if failures else RENEW_S
-        due = self._asked.get(pod_key, -RENEW_S) + pause_s
-        if now < due:
-            return due - now
-        self._tasks[pod_key] = asyncio.create_task(self._run(key, pod_key, ask))
+        due_s = self._due_s(pod)
+        if due_s > 0 and where == pod.where:
+            return due_s
+        pod.where = where
+        pod.task = asyncio.create_task(self._run(key, pod, ask))
+        self._tasks.add(pod.task)
+        pod.task.add_done_callback(self._tasks.discard)
         return RENEW_S
 
-    def forget(self, key: object, living: set[str] | None = None) -> None:
-        """Drop what is known of pods that are gone; of all of the key's without `living`."""
-        living = living or set()
-        if key in self._answers:
-            self._answers[key] = {pod: one for pod, one in self._answers[key].items() if pod in living}
-            if not self._answers[key]:
-                del self._answers[key]
-        for pod_key in [pod_key for pod_key in self._asked if pod_key[0] == key and pod_key[1] not in living]:
-            self._asked.pop(pod_key, None)
-            self._failures.pop(pod_key, None)
+    @staticmethod
+    def _due_s(pod: _Pod) -> float:
+        if pod.answer is None:
+            return 0
+        pause_s = min(FIRST_RETRY_S * 2 ** min(pod.failures - 1, 6), RENEW_S) if pod.failures else RENEW_S
+        return pod.answered + pause_s - asyncio.get_running_loop().time()
+
+    def forget(self, key: object, living: set[str] = frozenset()) -> None:
+        """Drop what is known of the key's pods that are not among `living`."""
+        pods = self._pods.get(key, {})
+        for gone in pods.keys() - living:
+            task = pods.pop(gone).task
+            if task is not None:
+                task.cancel()
+        if not pods:
+            self._pods.pop(key, None)
 
     async def stop(self) -> None:
-        for task in self._tasks.values():
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, key: object, pod_key: tuple[object, str], ask: Ask) -> None:
+    async def _run(self, key: object, pod: _Pod, ask: Ask) -> None:
+        try:
+            pod.answer = await self._converse(ask)
+            pod.answered = asyncio.get_running_loop().time()
+            pod.failures = 0 if pod.answer.good else pod.failures + 1
+        finally:
+            pod.task = None
+        self._on_answer(key)
+
+    async def _converse(self, ask: Ask) -> Handshake:
+        talk = asyncio.create_task(converse(self._client, ask))
         try:
             async with self._room:
-                answer = await converse(self._client, ask)
-            self._asked[pod_key] = asyncio.get_running_loop().time()
-            if answer.good:
-                self._failures.pop(pod_key, None)
-            else:
-                self._failures[pod_key] = self._failures.get(pod_key, 0) + 1
-            self._answers.setdefault(key, {})[pod_key[1]] = answer
+                await asyncio.wait({talk}, timeout=PROMPT_S)
+            return await talk
         finally:
-            self._tasks.pop(pod_key, None)
-        self._on_answer(key)
+            talk.cancel()

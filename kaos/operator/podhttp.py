@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -16,7 +17,7 @@ from kaos.mcp.wire import Head
 from kaos.operator.decide.world import Ask
 
 Object = dict[str, Any]
-ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
+ANSWERS_LIMIT_BYTES = 8 * 1024 * 1024
 _PROXY_FAILURES = (403, 404, 500, 502, 503, 504)
 
 Send = Callable[[str, dict[str, str], bytes], Awaitable[HttpAnswer]]
@@ -31,7 +32,11 @@ class TooLarge(Exception):
 
 
 def sender(client: AsyncClient, ask: Ask, path: str) -> Send:
-    """A function that sends requests to that path of the pod. It raises Unreachable."""
+    """A function that sends requests to that path of the pod. It raises Unreachable.
+
+    All the answers together may be as large as ANSWERS_LIMIT_BYTES, then their chunks raise TooLarge.
+    """
+    allowance = _Allowance(ANSWERS_LIMIT_BYTES)
     meta = ask.pod["metadata"]
     direct = client.connection.context == IN_CLUSTER
     proxied = pod_proxy_path(meta["namespace"], meta["name"], ask.port, path)
@@ -45,11 +50,13 @@ def sender(client: AsyncClient, ask: Ask, path: str) -> Send:
             else:
                 request = client.request(method, proxied, body, headers)
             response = await request
+        except aiohttp.ClientResponseError:
+            raise Unreachable("what listens there speaks no HTTP") from None
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"no connection: {error}") from None
         first = b"" if direct else await _first_unless_refused(response)
         head = Head(response.status, {name.lower(): value for name, value in response.headers.items()})
-        return HttpAnswer(head, _chunks(first, response), response.close)
+        return HttpAnswer(head, _chunks(first, response, allowance), response.close)
 
     return send
 
@@ -82,15 +89,19 @@ async def _first_unless_refused(response: aiohttp.ClientResponse) -> bytes:
     return first
 
 
-async def _chunks(first: bytes, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+@dataclass
+class _Allowance:
+    left: int
+
+
+async def _chunks(first: bytes, response: aiohttp.ClientResponse, allowance: _Allowance) -> AsyncIterator[bytes]:
     if first:
         yield first
-    size = len(first)
     try:
         async for chunk in response.content.iter_any():
-            size += len(chunk)
-            if size > ANSWER_LIMIT_BYTES:
-                raise TooLarge(f"the answer is larger than {ANSWER_LIMIT_BYTES // 2**20} MiB")
+            allowance.left -= len(chunk)
+            if allowance.left < 0:
+                raise TooLarge(f"the answers are larger than {ANSWERS_LIMIT_BYTES // 2**20} MiB")
             yield chunk
     except aiohttp.ClientError as error:
         raise Unreachable(f"the connection was cut: {error}") from None

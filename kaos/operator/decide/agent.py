@@ -20,7 +20,6 @@ from kaos.api.names import (
     child_name,
 )
 from kaos.operator.decide import podspec, status, workload
-from kaos.operator.decide.mcpserver import described_tools
 from kaos.operator.decide.models import matches
 from kaos.operator.decide.workload import Blocked, Main, Storage
 from kaos.operator.decide.world import Decision, Handshake, Problem, World
@@ -215,5 +214,5 @@ def _described(agent: Object, world: World, spoke: Handshake | None) -> Object:
     }
     told |= {key: before[key] for key in ("tools", "toolCount") if key in before}
     if spoke is not None:
-        told |= {"tools": described_tools(spoke.tools), "toolCount": len(spoke.tools)}
+        told |= {"tools": list(spoke.tools), "toolCount": spoke.tool_count}
     return told

@@ -14,9 +14,6 @@ from kaos.operator.decide.world import Decision, Handshake, World
 
 Object = dict[str, Any]
 CUSTOM_PARAMS_VARIABLE = "MCP_PARAMS"
-TOOLS_LIMIT = 256
-NAME_LIMIT = 256
-DESCRIPTION_LIMIT = 200
 
 
 def decide(server: Object, world: World) -> Decision:
@@ -131,25 +128,9 @@ def _described(server: Object, runtime: Runtime | None, spoke: Handshake | None)
         kept |= {key: before[key] for key in ("path", "transport") if key in before}
     if spoke is None:
         return kept
-    info = {key: str(spoke.server_info[key])[:256] for key in ("name", "version") if spoke.server_info.get(key)}
     return kept | {
-        "serverInfo": info,
+        "serverInfo": spoke.server_info,
         "protocolVersion": spoke.protocol_version,
-        "tools": described_tools(spoke.tools),
-        "toolCount": len(spoke.tools),
+        "tools": list(spoke.tools),
+        "toolCount": spoke.tool_count,
     }
-
-
-def described_tools(tools: tuple[Object, ...]) -> list[Object]:
-    """Name and the beginning of the description of each tool, as the status has them."""
-    shown = []
-    for tool in tools[:TOOLS_LIMIT]:
-        name, description = tool.get("name"), tool.get("description")
-        if not isinstance(name, str) or not 0 < len(name) <= NAME_LIMIT:
-            continue
-        entry = {"name": name}
-        if isinstance(description, str) and description:
-            cut = len(description) > DESCRIPTION_LIMIT
-            entry["description"] = description[: DESCRIPTION_LIMIT - 1] + "…" if cut else description
-        shown.append(entry)
-    return shown

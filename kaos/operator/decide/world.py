@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import kaos
-from kaos.api.names import SYSTEM_NAMESPACE, Reason
+from kaos.api.names import HASH_ANNOTATION, SYSTEM_NAMESPACE, Reason, labels
 from kaos.api.registry import Registry
 from kaos.kube.resources import Resource
 
@@ -47,7 +47,8 @@ class Handshake:
     message: str = ""
     server_info: Object = field(default_factory=dict)
     protocol_version: str = ""
-    tools: tuple[Object, ...] = ()
+    tools: tuple[Object, ...] = ()  # the first of them, name and description
+    tool_count: int = 0
     models: tuple[str, ...] = ()
 
 
@@ -121,5 +122,26 @@ class Decision:
 
 
 def owned_by(child: Object, owner: Object) -> bool:
-    references: Iterable[Object] = child["metadata"].get("ownerReferences") or ()
-    return any(reference.get("uid") == owner["metadata"]["uid"] for reference in references)
+    return any(reference.get("uid") == owner["metadata"]["uid"] for reference in _references(child))
+
+
+def made_for(child: Object, owner: Object) -> bool:
+    """Whether it is the owner's, or was made for it and has lost its owner since."""
+    if _references(child):
+        return owned_by(child, owner)
+    meta = child["metadata"]
+    ours = labels(owner["kind"], owner["metadata"]["name"])
+    return HASH_ANNOTATION in (meta.get("annotations") or {}) and ours.items() <= (meta.get("labels") or {}).items()
+
+
+def left_behind(child: Object, owner: Object) -> bool:
+    """Whether it belonged to a former resource of the same name, and so is about to be collected."""
+    name, uid = owner["metadata"]["name"], owner["metadata"]["uid"]
+    return any(
+        (one.get("kind"), one.get("name")) == (owner["kind"], name) and one.get("uid") != uid
+        for one in _references(child)
+    )
+
+
+def _references(child: Object) -> list[Object]:
+    return child["metadata"].get("ownerReferences") or []
