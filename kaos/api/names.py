@@ -113,6 +113,7 @@ class Reason(StrEnum):
     UNSCHEDULABLE = "Unschedulable"
     QUOTA_EXCEEDED = "QuotaExceeded"
     POD_SECURITY_REFUSED = "PodSecurityRefused"
+    REFUSED = "Refused"
     HANDSHAKE_FAILED = "HandshakeFailed"
     NOT_AN_MCP_SERVER = "NotAnMCPServer"
     ROLLOUT_IN_PROGRESS = "RolloutInProgress"
@@ -199,6 +200,12 @@ REASONS: dict[Reason, Explanation] = {
     ),
     Reason.POD_SECURITY_REFUSED: Explanation(
         "The namespace's pod security level refuses the pod.", "Remove what the message names.", Phase.FAILED
+    ),
+    Reason.REFUSED: Explanation(
+        "The cluster does not let KAOS make what is needed: a right is missing, or an admission policy or webhook "
+        "refuses it.",
+        "Ask whoever runs the cluster; the message names right or policy.",
+        Phase.FAILED,
     ),
     Reason.HANDSHAKE_FAILED: Explanation(
         "The pod is up, but MCP gets no answer.", "Check spec.port and spec.path, and the log.", Phase.FAILED

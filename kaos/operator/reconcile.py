@@ -165,7 +165,7 @@ class Reconciler:
                 await self._apply_child(key, child)
             await self._prune(key, owner, decision.children)
         except ApiError as refused:
-            if refused.code in (400, 403, 422) and "being terminated" not in refused.message:
+            if health.is_refusal(refused.code, refused.message) and "being terminated" not in refused.message:
                 return health.refusal(refused.message)
             raise
         return None

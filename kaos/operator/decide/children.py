@@ -40,7 +40,6 @@ def deployment(owner: Object, pod: Object, annotations: dict[str, str], recreate
 
     With `recreate` the old pod ends before the new one starts: two must not write to one volume.
     """
-    spec = owner.get("spec") or {}
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     template_meta: Object = {"labels": _labels(owner)}
     if annotations:
@@ -50,7 +49,7 @@ def deployment(owner: Object, pod: Object, annotations: dict[str, str], recreate
         owner,
         {
             "spec": {
-                "replicas": 0 if spec.get("suspend") else spec.get("replicas", 1),
+                "replicas": replicas(owner),
                 "revisionHistoryLimit": 3,
                 "selector": {"matchLabels": _selector(owner)},
                 "strategy": {"type": "Recreate"} if recreate else rolling,
@@ -58,6 +57,12 @@ def deployment(owner: Object, pod: Object, annotations: dict[str, str], recreate
             }
         },
     )
+
+
+def replicas(owner: Object) -> int:
+    """How many pods are to run."""
+    spec = owner.get("spec") or {}
+    return 0 if spec.get("suspend") else spec.get("replicas", 1)
 
 
 def service(owner: Object, port_number: int = SERVICE_PORT) -> Child:

@@ -15,14 +15,27 @@ EX_CONFIG = 78  # sysexits(3): how a runtime says that its parameters are at fau
 _MESSAGE_LIMIT = 600
 
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+_CANNOT_BE_MADE = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+_MALFORMED = re.compile(r"failed to (create typed patch object|convert new object)")
+_ADMISSION = re.compile(r"admission webhook|failed calling webhook|ValidatingAdmissionPolicy")
 _MISSING_OBJECT = re.compile(r'(secret|configmap) "([^"]+)" not found')
 _MISSING_KEY = re.compile(r"couldn't find key (\S+) in (Secret|ConfigMap) \S*?([^/\s]+)$")
+# What only says who speaks, or changes with every try though nothing has changed.
+_PREAMBLE = re.compile(
+    r'^(?:pods "[^"]*" is forbidden: |Back-off pulling image "[^"]*": (?:ErrImagePull: )?'
+    r"|failed to create (?:typed patch|containerd task).*?(?:\): |unable to start container process: )"
+    r"|failed to convert new object \(.*?\) to proper version: unable to convert unstructured object to [^:]*: )"
+)
 
 
 def ready_pods(pods: Iterable[Object]) -> list[Object]:
     """Those that take traffic, the newest first."""
     ready = [pod for pod in pods if _condition(pod, "Ready") == "True" and not pod["metadata"].get("deletionTimestamp")]
-    return sorted(ready, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
+    return sorted(ready, key=_age, reverse=True)
+
+
+def _age(pod: Object) -> tuple[str, str]:
+    return pod["metadata"].get("creationTimestamp", ""), pod["metadata"]["name"]
 
 
 def identity(pod: Object, container: str) -> str:
@@ -42,6 +55,12 @@ def rolled_out(deployment: Object) -> bool:
     )
 
 
+def is_refusal(code: int, text: str) -> bool:
+    """Whether trying again the same would be answered the same, until a person changes something."""
+    # Server-side apply answers 500 for what is no Deployment, and so does a webhook that cannot be reached.
+    return code in (400, 403, 422) or (code == 500 and bool(_MALFORMED.match(text) or _ADMISSION.search(text)))
+
+
 def pods_refused(deployment: Object | None) -> Problem | None:
     """Why no pods can even be made, from the Deployment's ReplicaFailure condition."""
     for condition in ((deployment or {}).get("status") or {}).get("conditions") or ():
@@ -52,20 +71,23 @@ def pods_refused(deployment: Object | None) -> Problem | None:
 
 
 def refusal(text: str) -> Problem:
-    """The problem behind an API server's refusal of an object of ours."""
+    """The problem behind the refusal of an object of ours, or of a pod that its Deployment wants."""
     if "exceeded quota" in text:
         return Problem(Reason.QUOTA_EXCEEDED, f"{_cut(text)}; raise the quota or lower resources")
     if "violates PodSecurity" in text:
         return Problem(Reason.POD_SECURITY_REFUSED, f"{_cut(text)}; remove what is named from podSpec or container")
     if found := re.search(r'error looking up service account \S+?/(\S+?): serviceaccount "', text):
         return Problem(Reason.SERVICE_ACCOUNT_NOT_FOUND, f"ServiceAccount {found[1]} does not exist; create it")
+    if "is forbidden: User " in text:
+        return Problem(Reason.REFUSED, f"KAOS's operator lacks a right: {_cut(text)}")
+    if _ADMISSION.search(text):
+        return Problem(Reason.REFUSED, f"the cluster's admission refuses it: {_cut(text)}")
     return Problem(Reason.INVALID_POD_SPEC, f"the API server refuses it: {_cut(text)}")
 
 
 def pod_problem(pods: Iterable[Object]) -> Problem | None:
     """Why a pod does not serve; the newest pod with a reason speaks for all."""
-    newest_first = sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
-    for pod in newest_first:
+    for pod in sorted(pods, key=_age, reverse=True):
         if pod["metadata"].get("deletionTimestamp") or _condition(pod, "Ready") == "True":
             continue
         if found := _why(pod):
@@ -79,10 +101,17 @@ def _why(pod: Object) -> Problem | None:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             message = f"no node takes the pod: {_cut(condition.get('message') or '')}; lower its requests or add nodes"
             return Problem(Reason.UNSCHEDULABLE, message)
-    for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
+    for container in status.get("initContainerStatuses") or ():
+        if not _ended_well(container) and (found := _container_problem(container)):
+            return found
+    for container in status.get("containerStatuses") or ():
         if found := _container_problem(container):
             return found
     return None
+
+
+def _ended_well(container: Object) -> bool:
+    return ((container.get("state") or {}).get("terminated") or {}).get("exitCode") == 0
 
 
 def _container_problem(container: Object) -> Problem | None:
@@ -93,9 +122,9 @@ def _container_problem(container: Object) -> Problem | None:
         return Problem(Reason.IMAGE_PULL_ERROR, f"image {container.get('image', '')} of container {name}: {message}")
     if reason == "ImageNeedsDocker":
         return Problem(Reason.IMAGE_NEEDS_DOCKER, message)
-    if reason == "CreateContainerConfigError":
+    ended = _end(container)
+    if reason in _CANNOT_BE_MADE and ended is None:
         return _config_problem(name, message)
-    ended = _failed_end(container)
     if ended is None:
         return None
     code, said = ended.get("exitCode"), _cut(ended.get("message") or "")
@@ -107,19 +136,17 @@ def _container_problem(container: Object) -> Problem | None:
     if code == EX_CONFIG and said:
         return Problem(Reason.INVALID_PARAMS, said)
     again = container.get("restartCount", 0)
+    if ended.get("reason") == "StartError":
+        return Problem(Reason.CRASH_LOOPING, f"container {name} cannot be started: {said}; check its command")
     tail = f": {said}" if said else "; read its log"
     return Problem(Reason.CRASH_LOOPING, f"container {name} ended with code {code} (restarts: {again}){tail}")
 
 
-def _failed_end(container: Object) -> Object | None:
-    """How the container ended, unless it ended well or runs and was never seen to fail."""
+def _end(container: Object) -> Object | None:
+    """How the container ended, now or in the life before, unless it serves again. A server should not end at all."""
     state = container.get("state") or {}
     ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
-    if not ended or container.get("ready") or (ended.get("exitCode") == 0 and "terminated" in state):
-        return None
-    if ended.get("exitCode") == 0 and (state.get("waiting") or {}).get("reason") != "CrashLoopBackOff":
-        return None
-    return ended
+    return None if container.get("ready") else ended
 
 
 def _config_problem(container: str, message: str) -> Problem:
@@ -129,6 +156,28 @@ def _config_problem(container: str, message: str) -> Problem:
     if found := _MISSING_KEY.search(message):
         return missing_key(found[2], found[3], found[1])
     return Problem(Reason.INVALID_POD_SPEC, f"container {container} cannot be made: {message}")
+
+
+def waiting_for(pods: Iterable[Object], container: str) -> str:
+    """What the newest pod that does not serve waits for, in words; empty where nothing tells."""
+    waiting = [
+        pod for pod in pods if _condition(pod, "Ready") != "True" and not pod["metadata"].get("deletionTimestamp")
+    ]
+    pod = max(waiting, key=_age, default=None)
+    if pod is None or _condition(pod, "PodScheduled") != "True":
+        return ""
+    if _condition(pod, "PodReadyToStartContainers") == "False":
+        secrets = ", ".join(sorted(_secret_volumes(pod)))
+        return "the pod's volumes and network are being set up" + (f"; it needs Secret {secrets}" if secrets else "")
+    status = _status_of(pod, container)
+    if "running" in (status.get("state") or {}):
+        return f"container {container} runs, but does not accept connections on its port yet"
+    return ""
+
+
+def _secret_volumes(pod: Object) -> set[str]:
+    volumes = pod["spec"].get("volumes") or ()
+    return {name for volume in volumes if (name := (volume.get("secret") or {}).get("secretName"))}
 
 
 def missing_object(kind: str, name: str) -> Problem:
@@ -156,6 +205,7 @@ def _condition(pod: Object, kind: str) -> str:
 
 def _cut(text: str) -> str:
     """One line of bounded length; the end of what a program said tells more than its beginning."""
+    text = _PREAMBLE.sub("", text.strip(), count=1)
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     line = lines[-1] if len(lines) > 1 else "".join(lines)
     return line if len(line) <= _MESSAGE_LIMIT else line[: _MESSAGE_LIMIT - 1] + "…"

@@ -10,6 +10,15 @@ from kaos.operator.decide.world import Event, Problem
 
 Object = dict[str, Any]
 _MESSAGE_LIMIT = 1024
+_DEPENDENCIES = {
+    Reason.SERVICE_ACCOUNT_NOT_FOUND,
+    Reason.SECRET_NOT_FOUND,
+    Reason.SECRET_KEY_NOT_FOUND,
+    Reason.CONFIGMAP_NOT_FOUND,
+    Reason.WAITING_FOR_MODELAPI,
+    Reason.WAITING_FOR_MCPSERVER,
+    Reason.MODEL_NOT_SERVED,
+}
 
 
 @dataclass(frozen=True)
@@ -21,12 +30,12 @@ class Verdict:
     lost: Problem | None = None  # something it depends on has gone since
     serves: bool = False  # pods are available and answered in their protocol
     rolling: bool = False  # pods of what was asked for are still being started
-    suspended: bool = False
+    suspended: str = ""  # why no pods are to run, in words
     waiting_for: str = ""  # what the rollout waits for, in words
 
     @property
     def problem(self) -> Problem | None:
-        return self.blocked or self.failing or self.lost
+        return self.blocked or self.failing or (None if self.suspended else self.lost)
 
     @property
     def phase(self) -> Phase:
@@ -42,15 +51,13 @@ class Verdict:
         if self.problem:
             return self.problem
         if self.suspended:
-            return Problem(Reason.SUSPENDED, "suspended: no pods run until spec.suspend is false")
+            return Problem(Reason.SUSPENDED, self.suspended)
         if self.serves:
             return Problem(Reason.READY, "")
         return Problem(Reason.ROLLOUT_IN_PROGRESS, self.waiting_for or "pods are being started")
 
 
-def common(
-    obj: Object, verdict: Verdict, deployment: Object | None, now: str, port: int = SERVICE_PORT
-) -> Object:
+def common(obj: Object, verdict: Verdict, deployment: Object | None, now: str, port: int = SERVICE_PORT) -> Object:
     """The part of the status that every kind has; `now` dates the conditions that change."""
     meta, told, live = obj["metadata"], verdict.told, (deployment or {}).get("status") or {}
     kind, name = obj["kind"], meta["name"]
@@ -70,8 +77,8 @@ def common(
 
 def _conditions(obj: Object, verdict: Verdict, now: str) -> list[Object]:
     blocked, failing = verdict.blocked, verdict.failing
-    waits = blocked is not None and REASONS[blocked.reason].phase is Phase.WAITING
-    missing = blocked if waits else verdict.lost
+    waits = blocked is not None and REASONS[blocked.reason].phase in (Phase.WAITING, Phase.PENDING)
+    missing = _dependency(blocked) or _dependency(failing) or verdict.lost
     rolling = verdict.rolling and not verdict.suspended and blocked is None
     told = verdict.told
     ready = Problem(Reason.READY, "") if verdict.serves else told
@@ -89,6 +96,11 @@ def _conditions(obj: Object, verdict: Verdict, now: str) -> list[Object]:
     before = {one["type"]: one for one in (obj.get("status") or {}).get("conditions") or ()}
     generation = obj["metadata"].get("generation", 1)
     return [_dated(one, before.get(one["type"]), now) | {"observedGeneration": generation} for one in wanted]
+
+
+def _dependency(problem: Problem | None) -> Problem | None:
+    """The problem, where the cure is another object's."""
+    return problem if problem is not None and problem.reason in _DEPENDENCIES else None
 
 
 def _condition(kind: Condition, holds: bool, problem: Problem | None, reason: str) -> Object:

@@ -15,12 +15,15 @@ from kaos.api.names import (
     Reason,
     child_name,
 )
+from kaos.kube.names import is_dns_subdomain
 from kaos.kube.strategic_merge import PatchError
 from kaos.operator.decide import children, health, podspec
 from kaos.operator.decide.status import Verdict
-from kaos.operator.decide.world import Ask, Child, Handshake, Problem, World, owned_by
+from kaos.operator.decide.world import Ask, Child, Handshake, Problem, World, left_behind, made_for
 
 Object = dict[str, Any]
+MENTIONS_LIMIT = 64  # ConfigMaps and Secrets: each is watched by a request of its own
+_ANSWERS = (Reason.HANDSHAKE_FAILED, Reason.NOT_AN_MCP_SERVER)
 
 
 class Blocked(Exception):
@@ -61,7 +64,7 @@ class Main:
 def own_deployment(owner: Object, world: World) -> Object | None:
     """The live Deployment, unless it is somebody else's."""
     found = world.child("Deployment", child_name(owner["kind"], owner["metadata"]["name"]))
-    return found if found is not None and owned_by(found, owner) else None
+    return found if found is not None and made_for(found, owner) else None
 
 
 # What is asked for.
@@ -130,15 +133,22 @@ def _telemetry(owner: Object, telemetry: Object) -> dict[str, str]:
 
 
 def mentions(pod: Object, world: World) -> frozenset[tuple[str, str]]:
-    """The ConfigMaps and Secrets that the pod refers to, as far as they are read at all."""
+    """The ConfigMaps and Secrets that the pod refers to, as far as they are read at all. Raises Blocked."""
     kinds = ("ConfigMap",) if world.secrets is None else ("ConfigMap", "Secret")
-    return frozenset((kind, name) for kind in kinds for name in podspec.mentioned(pod, kind) if name)
+    found = frozenset((kind, name) for kind in kinds for name in podspec.mentioned(pod, kind) if is_dns_subdomain(name))
+    if len(found) > MENTIONS_LIMIT:
+        message = f"the pod refers to {len(found)} ConfigMaps and Secrets; {MENTIONS_LIMIT} are the most"
+        raise Blocked(Reason.INVALID_POD_SPEC, message)
+    return found
 
 
 def judge(owner: Object, pod: Object, world: World) -> None:
     """Whether these children may be made at all. Raises Blocked."""
     for (kind, name), obj in world.children.items():
-        if not owned_by(obj, owner):
+        if left_behind(obj, owner):
+            message = f"{kind} {name} of the former {owner['kind']} of this name is still being deleted"
+            raise Blocked(Reason.ROLLOUT_IN_PROGRESS, message)
+        if not made_for(obj, owner):
             message = f"{kind} {name} exists and is not ours; delete it or rename this {owner['kind']}"
             raise Blocked(Reason.CONFLICT, message)
     if why := podspec.refused(pod):
@@ -148,6 +158,8 @@ def judge(owner: Object, pod: Object, world: World) -> None:
 
 def _check_service_account(owner: Object, pod: Object, world: World) -> None:
     name = pod.get("serviceAccountName") or pod.get("serviceAccount")
+    if not name and pod.get("automountServiceAccountToken"):
+        name = "default"
     if not name:
         return
     account = world.service_accounts.get(name)
@@ -260,30 +272,46 @@ def verdict(
     owner: Object, container: str, world: World, deployment: Object | None, current: bool
 ) -> tuple[Verdict, Object | None, Handshake | None]:
     """The verdict, the pod to shake hands with, and the newest good handshake."""
-    if owner["spec"].get("suspend") and current:
-        return Verdict(suspended=True), None, None
-    ready = health.ready_pods(world.pods) if deployment is not None else []
+    if current and deployment["spec"].get("replicas") == children.replicas(owner) == 0:
+        return Verdict(suspended=_why_none(owner)), None, None
+    pods = [pod for pod in world.pods if _runs(pod, container)] if deployment is not None else []
+    ready = health.ready_pods(pods)
     known = {handshake.pod: handshake for handshake in world.handshakes}
     answers = [known.get(health.identity(pod, container)) for pod in ready]
     good = next((answer for answer in answers if answer and answer.good), None)
     bad = next((answer for answer in answers if answer and not answer.good), None)
-    failing = health.pods_refused(deployment) or health.pod_problem(world.pods)
-    if failing is None and bad is not None:
-        failing = Problem(bad.reason, bad.message)
+    failing = health.pods_refused(deployment) or health.pod_problem(pods)
     # A pod that has just become ready has not been asked yet: what was true a moment ago stands until it answers.
-    unasked = bool(ready) and all(answer is None for answer in answers)
-    serves = good is not None or (unasked and _was_ready(owner))
+    unasked = next((pod for pod, answer in zip(ready, answers, strict=True) if answer is None), None)
+    unsure = good is None and unasked is not None
+    if failing is None:
+        failing = Problem(bad.reason, bad.message) if bad else _last_answer(owner) if unsure else None
+    serves = good is not None or (unsure and bool((owner.get("status") or {}).get("ready")))
     told = Verdict(
         failing=failing,
         serves=serves,
         rolling=not (current and serves and health.rolled_out(deployment)),
-        waiting_for="the pod is up; waiting for its answer" if unasked else "",
+        waiting_for="the pod is up; waiting for its answer" if unsure else health.waiting_for(pods, container),
     )
-    return told, ready[0] if ready else None, good
+    return told, unasked if unsure else ready[0] if ready else None, good
 
 
-def _was_ready(owner: Object) -> bool:
-    return bool((owner.get("status") or {}).get("ready"))
+def _why_none(owner: Object) -> str:
+    if owner["spec"].get("suspend"):
+        return "suspended: no pods run until spec.suspend is false"
+    return "no pods run: spec.replicas is 0"
+
+
+def _runs(pod: Object, container: str) -> bool:
+    return any(one["name"] == container for one in pod["spec"]["containers"])
+
+
+def _last_answer(owner: Object) -> Problem | None:
+    """What an earlier life of ours was told about this generation by a pod, when that was no good."""
+    before = owner.get("status") or {}
+    if before.get("reason") not in _ANSWERS or before.get("observedGeneration") != owner["metadata"].get("generation"):
+        return None
+    return Problem(Reason(before["reason"]), before.get("message") or "")
 
 
 def ask_of(pod: Object, container: str, path: str, protocol: str) -> Ask:
