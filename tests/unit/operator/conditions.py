@@ -12,6 +12,6 @@ T = TypeVar("T")
 async def until(holds: Callable[[], T], timeout_s: float = 10) -> T:
     """The first true answer of `holds`."""
     async with asyncio.timeout(timeout_s):
-        while not (found := holds()):
+        while not (found := holds()):  # noqa: ASYNC110 - what is looked at has no event of its own
             await asyncio.sleep(0.005)
         return found
