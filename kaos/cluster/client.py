@@ -292,16 +292,18 @@ class Client:
         except TimeoutError:
             connection.close()
             raise NotReady(f"The API server at {self.connection.server} did not answer in time.", "") from None
+        except ConnectionRefusedError as error:
+            connection.close()
+            if self.connection.context == CONTEXT_LOCAL:
+                raise NoConnection("The local cluster is not running.", "Start it: kaos local up") from None
+            raise self._unreachable(transport.why(error)) from None
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise self._unreachable(transport.why(error)) from None
 
     def _unreachable(self, why: str) -> NoConnection:
-        connection = self.connection
-        if connection.context == CONTEXT_LOCAL:
-            return NoConnection("The local cluster is not running.", "Start it: kaos local up")
         return NoConnection(
-            f"No answer from {connection.server} (context {connection.context}): {why}.",
+            f"No answer from {self.connection.server} (context {self.connection.context}): {why}.",
             "Is the cluster up? Another one: kaos context list",
         )
 
