@@ -19,6 +19,7 @@ from kaos.kube.resources import Resource
 
 Object = dict[str, Any]
 READ_TIMEOUT_S = 60.0
+GRACE_S = 2.0  # beyond the time after which a server was asked to end a watch
 
 
 class Client:
@@ -153,7 +154,7 @@ class Client:
             "allowWatchBookmarks": True,
         }
         path = requests.with_query(requests.path_of(resource, namespace), **query)
-        response = self.request("GET", path, timeout_s=timeout_s)
+        response = self.request("GET", path, timeout_s=timeout_s + GRACE_S if timeout_s else None)
         try:
             for line in response.lines():
                 yield answers.event_of(line, self.connection.server)
