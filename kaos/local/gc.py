@@ -44,9 +44,7 @@ class GarbageCollector:
         for _, key, obj in everything:
             self._index(key, obj)
         for kind, key, obj in everything:
-            for owner in obj["metadata"].get("ownerReferences") or ():
-                if owner["uid"] not in self._uids:
-                    self._owner_gone(owner["uid"])
+            self._check_owners(obj)
             if obj["metadata"].get("deletionTimestamp"):
                 self._deleting(kind, key, obj)
 
@@ -68,12 +66,17 @@ class GarbageCollector:
             return
         self._index(change.key, obj)
         if change.kind == "ADDED":
-            owners = obj["metadata"].get("ownerReferences") or ()
-            for owner in owners:
-                if owner["uid"] not in self._uids:
-                    self._owner_gone(owner["uid"])
+            self._check_owners(obj)
         if obj["metadata"].get("deletionTimestamp") and kind is not None:
             self._deleting(kind, change.key, obj)
+
+    def _check_owners(self, obj: Object) -> None:
+        """Collect the object when its owner is not there. Of kinds that are not served here nothing is known."""
+        for owner in obj["metadata"].get("ownerReferences") or ():
+            group, _, _ = owner["apiVersion"].rpartition("/")
+            served = self._machinery.kinds.of_group_kind(group, owner["kind"]) is not None
+            if served and owner["uid"] not in self._uids:
+                self._owner_gone(owner["uid"])
 
     def _kind(self, key: Key) -> Kind | None:
         return next((kind for kind in self._machinery.kinds.stored() if kind.collection == key[0]), None)

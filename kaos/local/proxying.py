@@ -23,8 +23,8 @@ _NOT_PASSED_ON = _HOP_BY_HOP | {"authorization", "accept-encoding", "content-len
 class Addresses(Protocol):
     """Where a Service or pod can be reached on this machine."""
 
-    def endpoint(self, namespace: str, service: str, port: str) -> tuple[str, int] | None:
-        """Host and port of a ready pod of the Service; port is a number, a name or empty for the only one."""
+    def endpoints(self, namespace: str, service: str, port: str) -> list[tuple[str, int]]:
+        """Host and port of each ready pod of the Service; port is a number, a name or empty for the only one."""
 
     def pod_endpoint(self, namespace: str, pod: str, port: str) -> tuple[str, int] | None:
         """Host and port of a container port of the pod; empty for the first one."""
@@ -51,7 +51,27 @@ class Proxy:
             await self._session.close()
 
     async def handle(self, request: web.Request, where: ResourcePath) -> web.StreamResponse:
-        host, port = self._target(where)
+        upstream = await self._ask(request, where)
+        try:
+            return await self._pass_back(request, upstream)
+        finally:
+            # An unread answer must end at the pod when the caller has gone.
+            upstream.close()
+
+    async def _ask(self, request: web.Request, where: ResourcePath) -> aiohttp.ClientResponse:
+        """The answer of the first pod that can be connected to. Raises ApiStatus 503."""
+        problem: BaseException | None = None
+        for host, port in self._targets(where):
+            try:
+                return await self._send(request, where, host, port)
+            except aiohttp.ClientConnectorError as error:
+                problem = error  # nothing was sent: the next pod may be asked
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                problem = error
+                break
+        raise status.unavailable(f"error trying to reach service: {_short(problem)}")
+
+    async def _send(self, request: web.Request, where: ResourcePath, host: str, port: int) -> aiohttp.ClientResponse:
         headers = CIMultiDict(
             (name, value) for name, value in request.headers.items() if name.lower() not in _NOT_PASSED_ON
         )
@@ -65,31 +85,22 @@ class Proxy:
         body = request.content if request.body_exists else None
         if body is not None and request.content_length is not None:
             headers["Content-Length"] = str(request.content_length)
-        try:
-            upstream = await self._session.request(
-                request.method, url, headers=headers, data=body, allow_redirects=False
-            )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise status.unavailable(f"error trying to reach service: {_short(error)}") from None
-        try:
-            return await self._pass_back(request, upstream)
-        finally:
-            # An unread answer must end at the pod when the caller has gone.
-            upstream.close()
+        return await self._session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
 
-    def _target(self, where: ResourcePath) -> tuple[str, int]:
+    def _targets(self, where: ResourcePath) -> list[tuple[str, int]]:
+        """Where to try, in order; at least one. Raises ApiStatus."""
         parts = where.name.split(":")
         scheme, name, port = parts if len(parts) == 3 else ["", parts[0], parts[1] if len(parts) > 1 else ""]
         if scheme == "https":
             raise status.not_implemented("https to pods through the proxy")
         if where.plural == "pods":
-            found = self._addresses.pod_endpoint(where.namespace or "", name, port)
-            missing = f"no port {port or 'at all'} of pod {name} is served here"
-        else:
-            found = self._addresses.endpoint(where.namespace or "", name, port)
-            missing = f'no endpoints available for service "{where.name}"'
-        if found is None:
-            raise status.unavailable(missing)
+            one = self._addresses.pod_endpoint(where.namespace or "", name, port)
+            if one is None:
+                raise status.unavailable(f"no port {port or 'at all'} of pod {name} is served here")
+            return [one]
+        found = self._addresses.endpoints(where.namespace or "", name, port)
+        if not found:
+            raise status.unavailable(f'no endpoints available for service "{where.name}"')
         return found
 
     async def _pass_back(self, request: web.Request, upstream: aiohttp.ClientResponse) -> web.StreamResponse:

@@ -63,7 +63,7 @@ class Services:
     async def _serve(self, service: Object) -> None:
         """Listen for every port of the Service and note the address on it."""
         namespace, name = place(service)
-        numbers = {port["port"] for port in service["spec"].get("ports") or ()}
+        numbers = {p["port"] for p in service["spec"].get("ports") or () if p.get("protocol", "TCP") == "TCP"}
         for key in [k for k in self._relays if k[:2] == (namespace, name) and k[2] not in numbers]:
             self._relays.pop(key).close()
         for number in numbers:
@@ -107,36 +107,52 @@ class Services:
     async def _relay(
         self, namespace: str, name: str, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        target = self.endpoint(namespace, name, str(number))
-        if target is None:
+        upstream = await self._connect(namespace, name, number)
+        if upstream is None:
             writer.close()
             return
+        up_reader, up_writer = upstream
         try:
-            up_reader, up_writer = await asyncio.open_connection(*target)
-        except OSError:
+            await asyncio.gather(_pump(reader, up_writer), _pump(up_reader, writer))
+        finally:
             writer.close()
-            return
-        await asyncio.gather(_pump(reader, up_writer), _pump(up_reader, writer))
+            up_writer.close()
+
+    async def _connect(
+        self, namespace: str, name: str, number: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """A connection to a ready pod; one that has just gone is passed over."""
+        try:
+            targets = self.endpoints(namespace, name, str(number))
+        except ApiStatus:
+            return None
+        for target in targets:
+            with contextlib.suppress(OSError):
+                return await asyncio.open_connection(*target)
+        return None
 
     # Addresses, for the proxy.
 
-    def endpoint(self, namespace: str, service: str, port: str) -> tuple[str, int] | None:
-        """Host and port of a ready pod; `port` is a number or name, empty for the only one. Raises ApiStatus 404."""
-        found = self._machinery.get(SERVICES, namespace, service)
-        ports = found["spec"].get("ports") or []
+    def endpoints(self, namespace: str, service: str, port: str) -> list[tuple[str, int]]:
+        """Host and port of each ready pod, the one whose turn it is first; `port` is a number or name, empty for the
+        only one. Raises ApiStatus 404."""
+        spec = self._machinery.get(SERVICES, namespace, service)["spec"]
+        ports = spec.get("ports") or []
         chosen = [p for p in ports if port in (p.get("name"), str(p["port"]))] if port else ports[:1]
-        if not chosen or not found["spec"].get("selector"):
-            return None
-        selector = selectors.from_object({"matchLabels": found["spec"]["selector"]})
+        if not chosen or not spec.get("selector"):
+            return []
+        selector = selectors.from_object({"matchLabels": spec["selector"]})
         target = chosen[0].get("targetPort", chosen[0]["port"])
         ready = [
-            address
+            ("127.0.0.1", address)
             for stored in self._machinery.select(PODS, namespace, selector)
             if is_ready(stored.obj)
             and not stored.obj["metadata"].get("deletionTimestamp")
             and (address := host_port(stored.obj, target))
         ]
-        return ("127.0.0.1", ready[next(self._turns) % len(ready)]) if ready else None
+        # All clients have one address here: what keeps a client at its pod keeps them all there.
+        turn = 0 if spec.get("sessionAffinity") == "ClientIP" else next(self._turns) % max(len(ready), 1)
+        return ready[turn:] + ready[:turn]
 
     def pod_endpoint(self, namespace: str, pod: str, port: str) -> tuple[str, int] | None:
         """Host and port of a container port of the pod, ready or not. Raises ApiStatus 404."""
@@ -170,15 +186,10 @@ class Services:
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
+    """Pass on until the end, and pass on the end."""
+    with contextlib.suppress(OSError):
         while chunk := await reader.read(64 * 1024):
             writer.write(chunk)
             await writer.drain()
-    except OSError:
-        pass
-    finally:
-        with contextlib.suppress(OSError):
-            if writer.can_write_eof():
-                writer.write_eof()
-            else:
-                writer.close()
+    with contextlib.suppress(OSError):
+        writer.write_eof()

@@ -53,8 +53,11 @@ class Controller:
 
     async def _watch(self) -> None:
         async for event in self.machinery.watch(*self.watches):
-            for key in self.keys(event):
-                self.add(key)
+            try:
+                for key in self.keys(event):
+                    self.add(key)
+            except Exception:  # one odd object must not blind the controller to all others
+                log.exception("%s: an event of %s", type(self).__name__, "/".join(place(event.object)))
 
     def _look(self, key: NamespacedName) -> None:
         self._waiting.discard(key)

@@ -25,8 +25,7 @@ class EndpointController(Controller):
         return [
             place(stored.obj)
             for stored in self.machinery.select(SERVICES, meta["namespace"])
-            if (selector := stored.obj["spec"].get("selector"))
-            and selectors.from_object({"matchLabels": selector}).matches(meta.get("labels"))
+            if stored.obj["spec"].get("selector")  # also those that it matched before its labels changed
         ]
 
     def reconcile(self, namespace: str, name: str) -> float | None:

@@ -61,6 +61,7 @@ class Container:
         """Be waiting; tells whether that is news."""
         wanted = {"waiting": {"reason": reason, "message": message}}
         changed, self.state = self.state != wanted, wanted
+        self.exited = None
         return changed
 
     def begin_anew(self) -> None:

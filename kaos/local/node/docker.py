@@ -45,7 +45,7 @@ class DockerEngine:
             if self._client is not None and self._guard is None:
                 self._mark.touch()
                 self._guard = subprocess.Popen(
-                    [sys.executable, str(_GUARD), self.label], stdin=subprocess.PIPE, start_new_session=True
+                    [sys.executable, "-P", str(_GUARD), self.label], stdin=subprocess.PIPE, start_new_session=True
                 )
             return self._client
 
@@ -106,16 +106,16 @@ class DockerBackend:
             if self._closed:
                 raise ExecFailed("the pod has ended")
             try:
-                container = await asyncio.to_thread(self._start, launch)
+                container, output = await asyncio.to_thread(self._start, launch)
             except (ExecFailed, NoImage):
                 raise
             except Exception as error:
                 raise ExecFailed(str(getattr(error, "explanation", None) or error)) from None
-            self._containers[launch.name] = container
-        threading.Thread(target=self._follow, args=(launch, container), daemon=True).start()
+        threading.Thread(target=self._follow, args=(launch, container, output), daemon=True).start()
         return f"docker://{container.id}"
 
-    def _start(self, launch: Launch) -> Any:
+    def _start(self, launch: Launch) -> tuple[Any, Any]:
+        """The started container and its output, attached before the first word."""
         import docker.errors
 
         self._pull(launch.image)
@@ -128,13 +128,12 @@ class DockerBackend:
             }
         else:
             network = {"network_mode": f"container:{self._containers[self._holder].id}"}
-        container = self._client.containers.run(
+        container = self._client.containers.create(
             launch.image,
             launch.args or None,
             **({"entrypoint": launch.argv} if launch.argv else {}),
             name=f"{self._prefix}_{launch.name}_{time.monotonic_ns()}",
             environment=launch.env,
-            detach=True,
             init=True,
             labels=dict([self._engine.label.split("=")]),
             volumes={str(path): {"bind": at, "mode": "ro" if ro else "rw"} for at, (path, ro) in launch.mounts.items()},
@@ -142,8 +141,11 @@ class DockerBackend:
             user=launch.user,
             **network,
         )
+        self._containers[launch.name] = container
+        output = container.attach(stream=True, demux=True)
+        container.start()
         self._holder = self._holder or launch.name
-        return container
+        return container, output
 
     def _pull(self, image: str) -> None:
         import docker.errors
@@ -158,12 +160,12 @@ class DockerBackend:
                 why = error.explanation or error
                 raise NoImage("ErrImagePull", f'Failed to pull image "{image}": {why}') from None
 
-    def _follow(self, launch: Launch, container: Any) -> None:
+    def _follow(self, launch: Launch, container: Any, output: Any) -> None:
         """Copy the log until the end, then tell of the end. Runs in a thread of its own."""
         code = 137
         with contextlib.suppress(Exception):
             target = Log(str(launch.log))
-            for out, err in container.attach(stream=True, logs=True, demux=True):
+            for out, err in output:
                 for stream, chunk in (("stdout", out), ("stderr", err)):
                     if chunk:
                         target.write(stream, chunk)

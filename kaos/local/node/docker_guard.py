@@ -1,6 +1,6 @@
 """Ends the Docker containers of one local cluster when its daemon is gone, killed or not.
 
-Run as `python docker_guard.py LABEL` with the daemon at the other end of stdin; LABEL is `key=value` of the containers.
+Run as `python -P docker_guard.py LABEL`, LABEL being `key=value`, with the daemon at the other end of stdin.
 """
 
 import contextlib

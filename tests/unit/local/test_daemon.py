@@ -303,3 +303,25 @@ def test_starting_takes_less_than_two_seconds(tmp_path):
     before = time.monotonic()
     with LiveCluster(tmp_path / "local"):
         assert time.monotonic() - before < 2
+
+
+def test_with_client_affinity_all_calls_lead_to_one_pod_while_it_serves(kube):
+    made = deployment("web", replicas=2)
+    made["spec"]["template"]["spec"]["containers"][0]["env"][1] = {
+        "name": "NAME",
+        "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}},
+    }
+    kube.create(made)
+    for name, affinity in (("web", "None"), ("sticky", "ClientIP")):
+        one = service("web")
+        one["metadata"]["name"] = name
+        one["spec"]["sessionAffinity"] = affinity
+        kube.create(one)
+    kube.until("Deployment", "web", rolled_out(2))
+    spread = {httpx.get(f"http://{address_of(kube, 'web')}/").text for _ in range(6)}
+    pinned = [httpx.get(f"http://{address_of(kube, 'sticky')}/").text for _ in range(6)]
+    assert len(spread) == 2
+    assert len(set(pinned)) == 1
+    kube.delete("Pod", pinned[0])
+    kube.gone("Pod", pinned[0])
+    assert httpx.get(f"http://{address_of(kube, 'sticky')}/").text != pinned[0]
