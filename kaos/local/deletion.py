@@ -47,11 +47,10 @@ class Deletion:
     def _mark(self, kind: Kind, obj: Object, options: DeleteOptions) -> None:
         """Note in the object that it is to go, and how."""
         meta = obj["metadata"]
-        finalizers = [item for item in meta.get("finalizers") or () if item not in (FOREGROUND, ORPHAN)]
-        if options.propagation == "Foreground":
-            finalizers.append(FOREGROUND)
-        elif options.propagation == "Orphan":
-            finalizers.append(ORPHAN)
+        finalizers = list(meta.get("finalizers") or ())
+        if options.propagation is not None:
+            finalizers = [item for item in finalizers if item not in (FOREGROUND, ORPHAN)]
+            finalizers += {"Foreground": [FOREGROUND], "Orphan": [ORPHAN]}.get(options.propagation, [])
         if kind.resource == CUSTOMRESOURCEDEFINITIONS:
             definitions.end(obj)
             if CLEANUP not in finalizers:

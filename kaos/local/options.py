@@ -132,7 +132,7 @@ async def for_delete(request: web.Request) -> DeleteOptions:
     grace_s = body.get("gracePeriodSeconds")
     preconditions = body.get("preconditions") or {}
     return DeleteOptions(
-        propagation=policy or ("Orphan" if orphan else "Background"),
+        propagation=policy or {True: "Orphan", False: "Background", None: None}[orphan],
         grace_period_s=number(query, "gracePeriodSeconds") if grace_s is None else int(grace_s),
         uid=preconditions.get("uid"),
         resource_version=preconditions.get("resourceVersion"),

@@ -32,7 +32,7 @@ class Request:
 class DeleteOptions:
     """How a deletion was asked for."""
 
-    propagation: str = "Background"
+    propagation: str | None = None  # Background, Foreground, Orphan; None is Background unless it was asked for before
     grace_period_s: int | None = None
     uid: str | None = None
     resource_version: str | None = None

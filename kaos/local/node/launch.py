@@ -72,6 +72,8 @@ class Launcher:
             "HOSTNAME": self._pod["metadata"]["name"],
             "HOST": "127.0.0.1",  # a pod is not open to the machine's network
             "TERMINATION_LOG": str(message_file),
+            # For what is costly to make and the same for every pod, such as an environment of packages.
+            "LOCAL_SHARED_DIR": str(self.directory.parents[1] / "shared"),
         }
         command = local_command(self._pod, spec, self._context.image_commands)
         # The interpreter comes last: where this program is installed is no path of the pod's.
