@@ -105,6 +105,19 @@ class Place:
 
         return config.new_client_from_config(str(self.kubeconfig))
 
+    def load_image(self, image: str, *build: str | Path, build_args: dict[str, str] | None = None) -> None:
+        """Build it and put it into a kind cluster; on any other kind of cluster it is pulled."""
+        import yaml
+
+        context = yaml.safe_load(self.kubeconfig.read_text())["current-context"]
+        if not context.startswith("kind-"):
+            return
+        given = [word for pair in (build_args or {}).items() for word in ("--build-arg", "=".join(pair))]
+        command = ["docker", "build", "--network", "host", "-q", "-t", image, *given, *map(str, build)]
+        subprocess.run(command, check=True, capture_output=True)
+        load = ["kind", "load", "docker-image", image, "--name", context.removeprefix("kind-")]
+        subprocess.run(load, check=True, capture_output=True)
+
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         """A command that runs on beside the test; the caller ends it."""
         return subprocess.Popen(
@@ -151,7 +164,8 @@ def _cluster(home: Path) -> Iterator[Place]:
     if not kubeconfig:
         pytest.exit("--place cluster needs KUBECONFIG", returncode=2)
     here = Place("cluster", clean_env(home) | {"KUBECONFIG": kubeconfig}, Path(kubeconfig))
-    _load_images(here)
+    for image, build in IMAGES.items():
+        here.load_image(image, *build)
     here.run("system", "install", "--no-operator").ok()
     operator_log = home / "operator.log"
     with operator_log.open("w") as log:
@@ -162,21 +176,6 @@ def _cluster(home: Path) -> Iterator[Place]:
         operator.terminate()
         operator.wait(30)
         assert "Traceback" not in operator_log.read_text()
-
-
-def _load_images(here: Place) -> None:
-    """Put KAOS's images into a kind cluster; on any other kind of cluster they are pulled."""
-    import yaml
-
-    context = yaml.safe_load(Path(here.env["KUBECONFIG"]).read_text())["current-context"]
-    if not context.startswith("kind-"):
-        return
-    for image, build in IMAGES.items():
-        subprocess.run(
-            ["docker", "build", "--network", "host", "-q", "-t", image, *build], check=True, capture_output=True
-        )
-        load = ["kind", "load", "docker-image", image, "--name", context[5:]]
-        subprocess.run(load, check=True, capture_output=True)
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kaos.api.names import MODELAPIS
-from tests.conftest import RELAY
-from tests.stories import message, modelapi, reason
+from kaos.dataplane.model.litellm import REQUIREMENT
+from tests.conftest import RELAY, ROOT
+from tests.stories import agent, message, modelapi, reason
 
 CONFIG = """\
 model_list:
@@ -86,6 +87,31 @@ def test_a_master_key_is_sent_by_the_command_and_needed_by_others(place, kaos, n
             "modelapi-locked:8000", namespace, "v1/chat/completions", _preload_content=False
         )
     assert refused.value.status == 401
+
+
+@pytest.fixture(scope="session")
+def litellm(place) -> dict:
+    """How LiteLLM itself is run here: its own environment on the local cluster, an image made for the test elsewhere."""
+    if place.name == "local":
+        return {}
+    image = f"kaos-test/litellm:{REQUIREMENT.rpartition('=')[2]}"
+    place.load_image(image, ROOT / "tests/images/litellm", build_args={"REQUIREMENT": REQUIREMENT})
+    return {"image": image}
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_litellm_itself_serves_other_providers(place, kaos, namespace, litellm):
+    config = CONFIG.replace("openai/small", "anthropic/claude")
+    spec = {"models": ["small"], "configYaml": {"fromString": config}}
+    manifest = modelapi("proxy", type="proxy", proxyConfig=spec, container=litellm)
+    deployed = kaos("modelapi", "deploy", "-f", "-", "-n", namespace, "--wait", "600", stdin=manifest, timeout_s=700)
+    deployed.ok()
+    said = kaos("modelapi", "invoke", "proxy", "-n", namespace, "--message", "hi", "--model", "small").ok()
+    assert said.stdout == "small says hello\n"
+    helper = agent("helper", modelAPI="proxy", model="small")
+    kaos("agent", "deploy", "-f", "-", "-n", namespace, "--wait", stdin=helper).ok()
+    assert kaos("agent", "invoke", "helper", "-n", namespace, "--message", "hi").ok().stdout == "small says hello\n"
 
 
 @pytest.mark.only("local")

@@ -1,4 +1,7 @@
-"""`python -m kaos.dataplane.model mock|relay [--config FILE] [--port N]`."""
+"""`python -m kaos.dataplane.model mock|relay|proxy [--config FILE] [--port N]`.
+
+`proxy` is the relay where that will do, else LiteLLM.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from kaos.dataplane.serving import refuse, serve
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m kaos.dataplane.model")
-    parser.add_argument("what", choices=["mock", "relay"])
-    parser.add_argument("--config", help="relay: a file with LiteLLM's model_list")
+    parser.add_argument("what", choices=["mock", "relay", "proxy"])
+    parser.add_argument("--config", help="relay, proxy: a file with LiteLLM's model_list")
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
     options = parser.parse_args()
     try:
@@ -29,11 +32,19 @@ def _app(options: argparse.Namespace) -> Any:
         from kaos.dataplane.model.mock_app import app
 
         return app(Mock.read(os.environ))
-    from kaos.dataplane.model.relay import app, read
+    from kaos.dataplane.model.relay import Unsupported, app, read
 
     if not options.config:
-        raise ValueError("relay needs --config FILE")
-    return app(read(options.config, os.environ))
+        raise ValueError(f"{options.what} needs --config FILE")
+    try:
+        return app(read(options.config, os.environ))
+    except Unsupported as foreign:
+        if options.what == "relay":
+            raise
+        from kaos.dataplane.model.litellm import become
+
+        print(f"{foreign}; so this is LiteLLM", flush=True)
+        become(options.config, options.port)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,10 @@ _PASSED_BACK = ("content-type", "retry-after", "x-request-id")
 _VARIABLE = re.compile(r"os\.environ/(\w+)")
 
 
+class Unsupported(ValueError):
+    """A provider that only LiteLLM can speak to."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Where one served name leads."""
@@ -62,7 +66,7 @@ class Relay:
 
 
 def read(path: str, environ: Mapping[str, str]) -> Relay:
-    """The configuration of a file. Raises ValueError with what is wrong with it."""
+    """The configuration of a file. Raises ValueError with what is wrong with it, Unsupported for a foreign provider."""
     try:
         document = yaml.safe_load(Path(path).read_text())
     except (OSError, yaml.YAMLError) as error:
@@ -90,7 +94,7 @@ def _target(name: str, params: Object, environ: Mapping[str, str]) -> Target:
     base = value("api_base") or OPENAI_BASE
     provider, slash, rest = model.partition("/")
     if provider != "openai" and mock is None and not params.get("api_base") and model != "*":
-        raise ValueError(f"the relay speaks to providers of OpenAI's protocol only, and model {name} is {model}")
+        raise Unsupported(f"the relay speaks to providers of OpenAI's protocol only, and model {name} is {model}")
     return Target(
         name, rest if slash and provider == "openai" else model, base.rstrip("/"), value("api_key"),
         None if mock is None else str(mock),

@@ -25,11 +25,14 @@ DRAIN_S = 2  # before SIGTERM: until then the endpoints no longer name the pod
 ROUTE_WORDS = {"MCPServer": "mcp", "ModelAPI": "modelapi", "Agent": "agent"}
 
 
-def probes() -> Object:
-    """By TCP: what a server answers to plain HTTP is its own affair; the operator asks in the protocol."""
+def probes(start_s: int) -> Object:
+    """By TCP: what a server answers to plain HTTP is its own affair; the operator asks in the protocol.
+
+    `start_s`: how long a start may take, in seconds.
+    """
     socket = {"tcpSocket": {"port": PORT_NAME}}
     return {
-        "startupProbe": socket | {"periodSeconds": 1, "failureThreshold": 180, "timeoutSeconds": 2},
+        "startupProbe": socket | {"periodSeconds": 1, "failureThreshold": start_s, "timeoutSeconds": 2},
         "readinessProbe": socket | {"periodSeconds": 5, "failureThreshold": 2, "timeoutSeconds": 2},
         "livenessProbe": socket | {"periodSeconds": 20, "failureThreshold": 3, "timeoutSeconds": 5},
     }

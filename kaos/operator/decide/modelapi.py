@@ -14,7 +14,8 @@ from kaos.operator.decide.world import Decision, Handshake, World
 Object = dict[str, Any]
 
 MOCK_COMMAND = ("python", "-m", "kaos.dataplane.model", "mock")
-LOCAL_RELAY = ("python", "-m", "kaos.dataplane.model", "relay")
+LOCAL_PROXY = ("python", "-m", "kaos.dataplane.model", "proxy")
+PROXY_START_S = 900  # on a laptop the first start of LiteLLM installs it
 CONFIG_DIRECTORY = "/etc/kaos"
 CONFIG_FILE = "config.yaml"
 MODELS_DIRECTORY = "/models"
@@ -97,7 +98,8 @@ def _proxy(api: Object, world: World) -> tuple[Main, dict[str, str] | None]:
         writable_root=True,
         volumes=(volume,),
         mounts=({"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},),
-        local_command=LOCAL_RELAY,
+        start_s=PROXY_START_S,
+        local_command=LOCAL_PROXY,
     )
     return main, {CONFIG_FILE: text} if text is not None else None
 

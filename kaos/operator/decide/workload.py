@@ -58,6 +58,7 @@ class Main:
     volumes: tuple[Object, ...] = ()
     mounts: tuple[Object, ...] = ()
     storage: Storage | None = None
+    start_s: int = 180  # how long a start may take
     local_command: tuple[str, ...] = ()  # what a local cluster runs in place of image and command
 
 
@@ -87,7 +88,7 @@ def pod_of(owner: Object, main: Main, world: World) -> Object:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "lifecycle": {"preStop": {"sleep": {"seconds": children.DRAIN_S}}},
         "volumeMounts": [podspec.TMP_MOUNT, *main.mounts],
-        **children.probes(),
+        **children.probes(main.start_s),
     }
     if main.command:
         container["command"] = list(main.command)
