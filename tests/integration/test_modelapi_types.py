@@ -91,7 +91,7 @@ def test_a_master_key_is_sent_by_the_command_and_needed_by_others(place, kaos, n
 
 @pytest.fixture(scope="session")
 def litellm(place) -> dict:
-    """How LiteLLM itself is run here: its own environment on the local cluster, an image made for the test elsewhere."""
+    """How LiteLLM itself is run: an environment of its own on the local cluster, an image for the test elsewhere."""
     if place.name == "local":
         return {}
     image = f"kaos-test/litellm:{REQUIREMENT.rpartition('=')[2]}"
