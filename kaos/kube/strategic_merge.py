@@ -12,8 +12,8 @@ from typing import Any
 
 from kaos.kube import gotext
 
-# A list of objects under this field merges by this key.
-MERGE_KEYS = {
+# A list of objects under this field merges by this key; other lists of objects are replaced whole.
+_MERGE_KEYS = {
     "containers": "name",
     "initContainers": "name",
     "ephemeralContainers": "name",
@@ -21,24 +21,31 @@ MERGE_KEYS = {
     "volumes": "name",
     "volumeMounts": "mountPath",
     "volumeDevices": "devicePath",
-    "imagePullSecrets": "name",
     "hostAliases": "ip",
     "topologySpreadConstraints": "topologyKey",
     "resourceClaims": "name",
+    "resourceClaimStatuses": "name",
+    "schedulingGates": "name",
     "secrets": "name",
     "ownerReferences": "uid",
     "conditions": "type",
-    "addresses": "type",
     "podIPs": "ip",
     "hostIPs": "ip",
-    "taints": "key",
+    "allocatedResourcesStatus": "name",
 }
-# `ports` merges by another key in a container than in a Service.
-_PORTS = {"containers": "containerPort", "initContainers": "containerPort", "ephemeralContainers": "containerPort"}
-# Lists of plain values that merge as sets.
-PRIMITIVE_SETS = {"finalizers", "podCIDRs"}
-# Objects that are replaced whole, and lists of objects that have no key.
-_ATOMIC_LISTS = {"tolerations", "items", "envFrom", "rules", "subjects"}
+# The same, for fields whose name means several things: by the field (or kind) around them.
+_KEYS_BY_PLACE = {
+    "ports": {
+        "containers": "containerPort",
+        "initContainers": "containerPort",
+        "ephemeralContainers": "containerPort",
+        "spec": "port",
+    },
+    "imagePullSecrets": {"": "name", "spec": "name"},
+    "addresses": {"status": "type"},
+}
+# Lists of plain values that merge as sets, and the field around them.
+_PRIMITIVE_SETS = {"finalizers": "metadata", "podCIDRs": "spec"}
 
 _DIRECTIVES = ("$patch", "$retainKeys", "$setElementOrder/", "$deleteFromPrimitiveList/")
 
@@ -48,7 +55,7 @@ class PatchError(ValueError):
 
 
 def merge(base: dict[str, Any], patch: dict[str, Any], field: str = "", *, as_server: bool = False) -> dict[str, Any]:
-    """`base` with `patch` applied; neither is changed. `field` names the field that holds them, for ports.
+    """`base` with `patch` applied; neither is changed. `field` names the field (or kind) that holds them.
 
     New items of lists come last; `as_server` puts them where an API server does, before what it alone knows of.
     """
@@ -76,7 +83,7 @@ def merge(base: dict[str, Any], patch: dict[str, Any], field: str = "", *, as_se
         else:
             result[key] = value
     _delete_primitives(result, patch)
-    _order(result, patch, field)
+    _order(result, base, patch, field)
     if (kept := patch.get("$retainKeys")) is not None:
         result = {key: value for key, value in result.items() if key in kept}
     return result
@@ -84,8 +91,7 @@ def merge(base: dict[str, Any], patch: dict[str, Any], field: str = "", *, as_se
 
 def merge_for(kind: str, base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     """`merge` for a whole object of a built-in kind. Identity (apiVersion, kind) stays."""
-    field = {"Service": "Service"}.get(kind, "")
-    return merge(base, patch, field, as_server=True)
+    return merge(base, patch, kind, as_server=True)
 
 
 def _as_object(value: Any) -> dict[str, Any]:
@@ -94,25 +100,24 @@ def _as_object(value: Any) -> dict[str, Any]:
 
 def merge_key(field: str, around: str) -> str | None:
     """The key by which the list `field` merges, or None when it is replaced whole."""
-    if field == "ports":
-        return _PORTS.get(around, "port")
-    return MERGE_KEYS.get(field)
+    places = _KEYS_BY_PLACE.get(field)
+    return _MERGE_KEYS.get(field) if places is None else places.get(around)
 
 
 def _merge_list(field: str, around: str, base: Any, patch: list[Any], as_server: bool) -> list[Any]:
     base = base if isinstance(base, list) else []
-    if not all(isinstance(item, dict) for item in patch):
-        if field not in PRIMITIVE_SETS:
-            return copy.deepcopy(patch)
+    if _PRIMITIVE_SETS.get(field) == around:
         merged = base + [item for item in patch if item not in base]
-        return _as_server_orders(merged, base, patch, None) if as_server else merged
-    key = None if field in _ATOMIC_LISTS else merge_key(field, around)
-    if any(item.get("$patch") == "replace" and len(item) == 1 for item in patch):
-        return [copy.deepcopy(item) for item in patch if item != {"$patch": "replace"}]
+        return _zipped(merged, base, patch, None) if as_server else merged
+    if not all(isinstance(item, dict) for item in patch):
+        return copy.deepcopy(patch)
+    key = merge_key(field, around)
+    if any(item.get("$patch") == "replace" for item in patch):
+        return [copy.deepcopy(item) for item in patch if "$patch" not in item]
     if key is None:
         return copy.deepcopy(patch)
     merged = _merge_objects(field, key, base, patch, as_server)
-    return _as_server_orders(merged, base, patch, key) if as_server else merged
+    return _zipped(merged, base, patch, key) if as_server else merged
 
 
 def _merge_objects(field: str, key: str, base: list[Any], patch: list[dict[str, Any]], as_server: bool) -> list[Any]:
@@ -123,6 +128,8 @@ def _merge_objects(field: str, key: str, base: list[Any], patch: list[dict[str, 
         position = next(
             (i for i, old in enumerate(result) if isinstance(old, dict) and old.get(key) == item[key]), None
         )
+        if item.get("$patch") == "merge":
+            raise PatchError("merging lists cannot yet be specified in the patch")
         if item.get("$patch") == "delete":
             result = [old for old in result if not (isinstance(old, dict) and old.get(key) == item[key])]
         elif position is None:
@@ -132,14 +139,17 @@ def _merge_objects(field: str, key: str, base: list[Any], patch: list[dict[str, 
     return result
 
 
-def _as_server_orders(merged: list[Any], base: list[Any], patch: list[Any], key: str | None) -> list[Any]:
-    """Items of the patch in its order, zipped with the server's own in theirs; a new item goes before those."""
+def _zipped(merged: list[Any], base: list[Any], wanted: list[Any], key: str | None) -> list[Any]:
+    """As an API server orders: what is wanted in that order, zipped with the rest, by where both were in `base`.
+
+    What is new is wanted, and goes before the rest.
+    """
 
     def name(item: Any) -> Any:
         return item.get(key) if key is not None and isinstance(item, dict) else item
 
     held = [name(item) for item in base]
-    asked = [name(item) for item in patch]
+    asked = [name(item) for item in wanted]
     left = sorted((item for item in merged if name(item) in asked), key=lambda item: asked.index(name(item)))
     right = [item for item in merged if name(item) not in asked]
     result = []
@@ -157,26 +167,9 @@ def _delete_primitives(result: dict[str, Any], patch: dict[str, Any]) -> None:
             result[field] = [value for value in result[field] if value not in values]
 
 
-def _order(result: dict[str, Any], patch: dict[str, Any], around: str) -> None:
-    for directive, order in patch.items():
+def _order(result: dict[str, Any], base: dict[str, Any], patch: dict[str, Any], around: str) -> None:
+    for directive, wanted in patch.items():
         field = directive.removeprefix("$setElementOrder/")
-        if field == directive or not isinstance(result.get(field), list):
-            continue
-        key = merge_key(field, around)
-        names = [item.get(key) if isinstance(item, dict) else item for item in order]
-        result[field] = _ordered(result[field], names, key)
-
-
-def _ordered(items: list[Any], names: list[Any], key: str | None) -> list[Any]:
-    """The named items in the asked order; the server's own stay in place relative to those before them."""
-
-    def name(item: Any) -> Any:
-        return item.get(key) if isinstance(item, dict) else item
-
-    result = sorted((item for item in items if name(item) in names), key=lambda item: names.index(name(item)))
-    for position, item in enumerate(items):
-        if name(item) in names:
-            continue
-        before = next((items[i] for i in range(position - 1, -1, -1) if items[i] in result), None)
-        result.insert(0 if before is None else result.index(before) + 1, item)
-    return result
+        if field != directive and isinstance(result.get(field), list):
+            held = base.get(field) if isinstance(base.get(field), list) else []
+            result[field] = _zipped(result[field], held, wanted, merge_key(field, around))
