@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 _FORM = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(?:(Ki|Mi|Gi|Ti|Pi|Ei|n|u|m|k|M|G|T|P|E)|[eE]([+-]?\d+))?")
 _BINARY = {unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)}
@@ -23,12 +23,16 @@ def parse(text: str | int | float) -> Decimal:
 
 def cpu_millis(text: str | int | float) -> int:
     """CPU in thousandths of a core, rounded up."""
-    return -int(-parse(text) * 1000 // 1)
+    return _up(parse(text) * 1000)
 
 
 def bytes_(text: str | int | float) -> int:
     """Memory or storage in bytes, rounded up."""
-    return -int(-parse(text) // 1)
+    return _up(parse(text))
+
+
+def _up(amount: Decimal) -> int:
+    return int(amount.to_integral_value(ROUND_CEILING))
 
 
 _BY_THOUSANDS = {-9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
@@ -47,7 +51,7 @@ def canonical(text: str | int | float) -> str:
             amount, power = amount / 1000, power + 3
         while amount % 1 and power > -9:
             amount, power = amount * 1000, power - 3
-    number = f"{-int(-amount // 1)}"
+    number = str(_up(amount))
     if exponent is not None:
         return f"{number}e{power}" if power else number
     return number + _BY_THOUSANDS[power]
@@ -57,4 +61,4 @@ def _in_binary(amount: Decimal) -> str:
     power = 0
     while amount % 1024 == 0 and power < 6:
         amount, power = amount / 1024, power + 1
-    return f"{-int(-amount // 1)}{_BY_1024[power]}"
+    return f"{_up(amount)}{_BY_1024[power]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kaos.kube import manifests
+from kaos.kube import manifests, yaml_limits
 from kaos.local import protobuf, status
 
 Object = dict[str, Any]
@@ -99,13 +99,8 @@ def shortened(text: str) -> str:
 def _yaml(body: bytes) -> Any:
     import yaml
 
-    if body.count(b"*") > 1000 or body.count(b"&") > 1000:
-        raise BadDocument("too many aliases")
     try:
-        document = manifests.load(body)
-        encoded = json.dumps(document, default=str)
+        yaml_limits.check(body)
+        return json.loads(json.dumps(manifests.load(body), default=str))
     except (yaml.YAMLError, ValueError, RecursionError, UnicodeDecodeError) as error:
         raise BadDocument(" ".join(str(error).split())) from None
-    if len(encoded) > 4 * MAX_BYTES:
-        raise BadDocument("the document is too large once its aliases are expanded")
-    return json.loads(encoded)

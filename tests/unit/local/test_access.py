@@ -122,8 +122,16 @@ def test_a_body_without_end_is_refused(http):
 
 @pytest.mark.parametrize(
     "body",
-    ["[" * 100_000, '{"a":' * 100_000, "a: &a [*a, *a]\n", "x: " + "- " * 5000, "\x00", '{"metadata": NaN}'],
-    ids=["lists", "objects", "aliases", "deep yaml", "nul", "nan"],
+    [
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "a: &a [*a, *a]\n",
+        "x: " + "- " * 5000,
+        "x: " + "[" * 100_000,
+        "\x00",
+        '{"metadata": NaN}',
+    ],
+    ids=["lists", "objects", "aliases", "deep yaml", "brackets", "nul", "nan"],
 )
 @pytest.mark.parametrize("media", ["application/json", "application/yaml"])
 def test_hostile_bodies_are_refused_and_hurt_nobody(http, body, media):

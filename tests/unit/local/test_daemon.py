@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import threading
 from collections.abc import Iterator
@@ -325,3 +326,56 @@ def test_with_client_affinity_all_calls_lead_to_one_pod_while_it_serves(kube):
     kube.delete("Pod", pinned[0])
     kube.gone("Pod", pinned[0])
     assert httpx.get(f"http://{address_of(kube, 'sticky')}/").text != pinned[0]
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_killed_at_many_moments_under_load_it_always_comes_back_whole(cluster, kube):
+    """Writes and pods under way; every acknowledged write is there, nothing is orphaned, nothing runs twice."""
+    kube.create(deployment("web", replicas=2))
+    kube.until("Deployment", "web", rolled_out(2))
+    moments = random.Random(7)
+    acknowledged: dict[str, int] = {}
+    for life in range(15):
+        with cluster.http() as http:
+            now = Kube(http, "default")
+            stop = threading.Event()
+
+            def write(now: Kube = now, stop: threading.Event = stop, life: int = life) -> None:
+                number = 0
+                while not stop.is_set():
+                    name = f"cm-{life}-{number}"
+                    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+                    template = {"metadata": {"annotations": {"life": f"{life}-{number}"}}}
+                    try:
+                        made = now.create(body)
+                        if number == 3:  # a rollout in the middle of it
+                            now.patch("Deployment", "web", {"spec": {"template": template}})
+                    except (httpx.HTTPError, json.JSONDecodeError):
+                        return
+                    acknowledged[name] = int(made["metadata"]["resourceVersion"])
+                    number += 1
+
+            writer = threading.Thread(target=write)
+            writer.start()
+            writer.join(moments.uniform(0.0, 0.6))
+            uids = {p["metadata"]["uid"] for p in now.list("Pod")}
+            processes = [process for uid in uids for process in processes_of(uid)]
+            cluster.kill()
+            stop.set()
+            writer.join()
+        assert all_gone(processes)
+        cluster.start()
+        with cluster.http() as http:
+            now = Kube(http, "default")
+            listed = http.get(now.path("ConfigMap")).json()
+            found = {item["metadata"]["name"]: int(item["metadata"]["resourceVersion"]) for item in listed["items"]}
+            assert acknowledged.items() <= found.items()
+            assert int(listed["metadata"]["resourceVersion"]) >= max(acknowledged.values(), default=0)
+    with cluster.http() as http:
+        now = Kube(http, "default")
+        now.until("Deployment", "web", rolled_out(2), timeout_s=60)
+        pods = [p for p in now.list("Pod") if "deletionTimestamp" not in p["metadata"]]
+        assert len(pods) == 2
+        for one in pods:
+            assert len(processes_of(one["metadata"]["uid"])) == 2
