@@ -10,6 +10,7 @@ from kaos.actions.kinds import Kind
 from kaos.actions.refusals import explained
 from kaos.api.names import PART_OF
 from kaos.cluster import Client
+from kaos.errors import Forbidden
 from kaos.kube.resources import DEPLOYMENTS, PODS, REPLICASETS, SERVICES, Resource
 
 Object = dict[str, Any]
@@ -39,11 +40,19 @@ def describe(client: Client, kind: Kind, name: str, namespace: str) -> Descripti
     obj = resources.get(client, kind, name, namespace)
     children, uids = [], [obj["metadata"]["uid"]]
     for resource in (DEPLOYMENTS, REPLICASETS, PODS, SERVICES):
-        for item in _labelled(client, resource, kind, name, namespace):
-            uids.append(item["metadata"]["uid"])
-            if resource != REPLICASETS:  # a person need not know of them; their events tell why pods are missing
-                children.append(_child(resource, item))
-    return Description(obj, tuple(children), tuple(events.about(client, namespace, uids)))
+        try:
+            items = _labelled(client, resource, kind, name, namespace)
+        except Forbidden:
+            children.append(Child(resource.kind, "?", "no right to list them", ""))
+            continue
+        uids += [item["metadata"]["uid"] for item in items]
+        if resource != REPLICASETS:  # a person need not know of them; their events tell why pods are missing
+            children += [_child(resource, item) for item in items]
+    try:
+        happened = events.about(client, namespace, uids)
+    except Forbidden:
+        happened = []
+    return Description(obj, tuple(children), tuple(happened))
 
 
 def _labelled(client: Client, resource: Resource, kind: Kind, name: str, namespace: str) -> list[Object]:

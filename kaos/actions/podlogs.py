@@ -11,6 +11,7 @@ from typing import Any
 
 from kaos.actions import resources
 from kaos.actions.kinds import Kind
+from kaos.actions.refusals import explain, explained
 from kaos.actions.waiting import cure, state
 from kaos.cluster import ApiError, Client
 from kaos.errors import KaosError, NotFound, NotReady
@@ -43,7 +44,8 @@ class Selection:
 
 def pods(client: Client, kind: Kind, name: str, namespace: str) -> list[Object]:
     """The pods of a resource, oldest first. Raises NotFound when the resource is not there."""
-    found = client.list(PODS, namespace, labels=kind.selector(name)).items
+    with explained(client, PODS, "", namespace):
+        found = client.list(PODS, namespace, labels=kind.selector(name)).items
     if not found:
         resources.get(client, kind, name, namespace)
     return sorted(found, key=lambda pod: pod["metadata"].get("creationTimestamp", ""))
@@ -60,7 +62,7 @@ def past(client: Client, kind: Kind, name: str, namespace: str, wanted: Selectio
         try:
             streams.append(_read(client, pod, namespace, wanted))
         except ApiError as refused:
-            refusals.append(_explained(refused, pod, wanted))
+            refusals.append(_explained(client, refused, pod, wanted))
     if not streams:
         raise refusals[0]
     notices = iter([LogLine("", refusal.cause, notice=True) for refusal in refusals])
@@ -96,7 +98,7 @@ def _merged(streams: list[Iterator[tuple[str, str, str]]], wanted: Selection) ->
         yield LogLine(pod, f"{time} {text}" if wanted.timestamps else text)
 
 
-def _explained(refused: ApiError, pod: Object, wanted: Selection) -> KaosError:
+def _explained(client: Client, refused: ApiError, pod: Object, wanted: Selection) -> KaosError:
     name = pod["metadata"]["name"]
     if "previous terminated container" in refused.message:
         return NotFound(f"Pod {name} has not restarted: there is no earlier log.", "Leave out --previous.")
@@ -105,7 +107,7 @@ def _explained(refused: ApiError, pod: Object, wanted: Selection) -> KaosError:
     if "is not valid for pod" in refused.message or "container not found" in refused.message:
         containers = ", ".join(one["name"] for one in pod["spec"].get("containers") or ())
         return NotFound(f"Pod {name} has no container {wanted.container}.", f"It has: {containers}")
-    return refused
+    return explain(refused, client, PODS, name)
 
 
 class Following:
@@ -191,4 +193,7 @@ class Following:
             for line in response.lines():
                 self._lines.put(LogLine(pod, line.decode(errors="replace")))
         except KaosError as error:
-            self._lines.put(LogLine(pod, error.cause, notice=True))
+            if isinstance(error, ApiError) and error.code == 403:  # it would be refused for ever
+                self._lines.put(explain(error, client, PODS, pod))
+            else:
+                self._lines.put(LogLine(pod, error.cause, notice=True))

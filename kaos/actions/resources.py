@@ -100,7 +100,9 @@ def restart(client: Client, kind: Kind, name: str, namespace: str) -> None:
     """Replace the pods one after the other, as `kubectl rollout restart` does. Raises NotReady when there are none."""
     status = get(client, kind, name, namespace).get("status") or {}
     child = kind.child(name)
-    if client.find(DEPLOYMENTS, child, namespace) is None:
+    with explained(client, DEPLOYMENTS, child, namespace):
+        deployment = client.find(DEPLOYMENTS, child, namespace)
+    if deployment is None:
         why = f": {status['reason']}, {status.get('message')}" if status.get("reason") else ""
         raise NotReady(f"{kind.title} {namespace}/{name} has no pods to restart{why}.", "")
     annotations = {RESTARTED_AT: times.now()}

@@ -9,7 +9,7 @@ from kaos.actions.kinds import KINDS, Kind
 from kaos.actions.operators import OperatorState, operators
 from kaos.api.names import REASONS, Phase, Reason
 from kaos.cluster import Client
-from kaos.errors import NotFound
+from kaos.errors import Forbidden, NotFound
 
 READY, SUSPENDED, PENDING, FAILED = "ready", "suspended", "pending", "failed"
 
@@ -36,7 +36,7 @@ class Overview:
     namespace: str | None
     installed: bool
     operators: list[OperatorState] | None
-    counts: dict[str, dict[str, int]]  # kind -> state -> how many
+    counts: dict[str, dict[str, int] | None]  # kind -> state -> how many; None where we may not look
     troubled: list[Health]  # the failed ones first
     next: list[str]
 
@@ -48,21 +48,18 @@ class Overview:
 
 def overview(client: Client, namespace: str | None) -> Overview:
     connection = client.connection
-    installed, found = True, []
+    installed, found, refusals = True, [], {}
     for kind in KINDS:
         try:
             found += _of_kind(client, kind, namespace)
         except NotFound:
             installed = False
+        except Forbidden as refused:
+            refusals[kind.title] = refused
+    if len(refusals) == len(KINDS):
+        raise refusals[KINDS[0].title]
     leases = operators(client)
-    counts = {
-        kind.title: {
-            state: count
-            for state in (READY, PENDING, SUSPENDED, FAILED)
-            if (count := sum(one.state == state for one in found if one.kind == kind.title))
-        }
-        for kind in KINDS
-    }
+    counts = {kind.title: None if kind.title in refusals else _count(found, kind) for kind in KINDS}
     troubled = sorted(
         (one for one in found if one.state in (FAILED, PENDING)),
         key=lambda one: (one.state != FAILED, one.namespace, one.name),
@@ -72,6 +69,11 @@ def overview(client: Client, namespace: str | None) -> Overview:
         connection.context, connection.server, namespace, installed, leases, counts, troubled,
         _next(installed, runs, found, troubled),
     )  # fmt: skip
+
+
+def _count(found: list[Health], kind: Kind) -> dict[str, int]:
+    states = [one.state for one in found if one.kind == kind.title]
+    return {state: states.count(state) for state in (READY, PENDING, SUSPENDED, FAILED) if state in states}
 
 
 def _of_kind(client: Client, kind: Kind, namespace: str | None) -> list[Health]:

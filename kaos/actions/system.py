@@ -9,6 +9,7 @@ from typing import Any
 
 import kaos
 from kaos.actions.operators import OperatorState, operators
+from kaos.actions.refusals import explained
 from kaos.api import registry
 from kaos.api.names import (
     ALIASES,
@@ -20,7 +21,7 @@ from kaos.api.names import (
     SYSTEM_NAMESPACE,
 )
 from kaos.cluster import ApiError, Client, wait
-from kaos.errors import NotFound
+from kaos.errors import Forbidden, NotFound
 from kaos.kube.names import nearest
 from kaos.kube.resources import CONFIGMAPS, CUSTOMRESOURCEDEFINITIONS, DEPLOYMENTS, NAMESPACES, Resource
 
@@ -103,6 +104,7 @@ class SystemStatus:
     version: str | None  # of the operator in the cluster
     operators: list[OperatorState] | None
     pods: tuple[int, int] | None  # ready and wanted, of the operator in the cluster
+    pods_known: bool  # whether we may look at them
     runtimes: list[registry.Runtime]
     problems: tuple[str, ...]
     gateways: list[str] | None
@@ -115,24 +117,33 @@ class SystemStatus:
 
 def status(client: Client, system_namespace: str = SYSTEM_NAMESPACE) -> SystemStatus:
     """Who runs the operator, what servers may run, and whether there is a gateway."""
-    deployment = client.find(DEPLOYMENTS, OPERATOR_LEASE, system_namespace)
-    installed = all(
-        client.find(CUSTOMRESOURCEDEFINITIONS, crd["metadata"]["name"]) is not None for crd in bundled_crds()
-    )
+    deployment = _if_allowed(client, DEPLOYMENTS, OPERATOR_LEASE, system_namespace)
+    crds = [_if_allowed(client, CUSTOMRESOURCEDEFINITIONS, crd["metadata"]["name"]) for crd in bundled_crds()]
     try:
         known, problems = runtimes(client, system_namespace)
-    except NotFound as missing:
+    except (NotFound, Forbidden) as missing:
         known, problems = [], (missing.cause,)
     return SystemStatus(
         system_namespace,
-        installed,
+        None not in crds,
         (deployment["metadata"].get("labels") or {}).get(_VERSION_LABEL) if deployment else None,
         operators(client),
         _pods(deployment) if deployment else None,
+        deployment != {},
         known,
         problems,
         _gateways(client),
     )
+
+
+def _if_allowed(client: Client, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+    """The object; None when there is none; empty when we may not look."""
+    try:
+        return client.find(resource, name, namespace)
+    except ApiError as refused:
+        if refused.code != 403:
+            raise
+        return {}
 
 
 def _pods(deployment: Object) -> tuple[int, int]:
@@ -151,8 +162,9 @@ def runtimes(
     client: Client, system_namespace: str = SYSTEM_NAMESPACE
 ) -> tuple[list[registry.Runtime], tuple[str, ...]]:
     """What an MCPServer's `runtime` may name, `custom` last, and what of the registry is broken. Raises NotFound."""
-    labelled = client.list(CONFIGMAPS, system_namespace, labels=f"{REGISTRY_LABEL}=true").items
-    main = client.find(CONFIGMAPS, REGISTRY_CONFIGMAP, system_namespace)
+    with explained(client, CONFIGMAPS, REGISTRY_CONFIGMAP, system_namespace):
+        labelled = client.list(CONFIGMAPS, system_namespace, labels=f"{REGISTRY_LABEL}=true").items
+        main = client.find(CONFIGMAPS, REGISTRY_CONFIGMAP, system_namespace)
     configmaps = [one for one in labelled if one["metadata"]["name"] != REGISTRY_CONFIGMAP]
     found = registry.read([*configmaps, main] if main else configmaps)
     if found is None:

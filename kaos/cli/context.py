@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from kaos.cli import completion, options
-from kaos.cli.commands import group
+from kaos.cli.commands import Settings, group
 from kaos.cli.output import as_json, as_yaml, result, say, table
 
 
@@ -18,11 +18,14 @@ def context() -> None:
 
 @context.command("list")
 @options.output("table", "json", "yaml", "name", default="table")
-def list_(output: str) -> None:
+@click.pass_obj
+def list_(settings: Settings, output: str) -> None:
     """List the clusters that can be used; * marks the one in use."""
+    import os
+
     from kaos.actions.contexts import listed
 
-    found = listed()
+    found = listed(os.environ | ({"KUBECONFIG": settings.kubeconfig} if settings.kubeconfig else {}))
     if output in ("json", "yaml"):
         (as_json if output == "json" else as_yaml)([asdict(one) for one in found])
     elif output == "name":

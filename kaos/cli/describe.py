@@ -102,7 +102,7 @@ def _variable(one: Object) -> list[str]:
 
 
 def _child(one: Child) -> list[str]:
-    return [one.kind, one.name, one.state, times.age(one.created)]
+    return [one.kind, one.name, one.state, times.age(one.created) if one.created else ""]
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

@@ -33,7 +33,7 @@ def status(settings: Settings, namespace: str | None, all_namespaces: bool, outp
     result(f"Namespace:  {found.namespace or 'all'}")
     result(f"Operator:   {_operator(found)}")
     for kind, states in found.counts.items():
-        told = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
+        told = "no right to list them" if states is None else _told(states)
         result(f"{kind + 's:':<12}{told}")
     if found.troubled:
         result("")
@@ -48,6 +48,10 @@ def status(settings: Settings, namespace: str | None, all_namespaces: bool, outp
         result("\nNext:")
         for step in found.next:
             result(f"  {step}")
+
+
+def _told(states: dict[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
 
 
 def _operator(found: Any) -> str:

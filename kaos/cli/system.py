@@ -82,8 +82,8 @@ def _operator(found: Any) -> list[tuple[str, str]]:
     version = found.version or (f"v{kaos.__version__}" if working else "-")
     ready = "Unknown" if found.operators is None else str(bool(working))
     facts = [("Namespace", found.namespace), ("Version", version), ("Ready", ready)]
-    pods = f"{found.pods[0]}/{found.pods[1]}" if found.pods else "none"
-    if working and not found.pods:
+    pods = f"{found.pods[0]}/{found.pods[1]}" if found.pods else "none" if found.pods_known else "unknown"
+    if working and pods == "none":
         pods += f"; it runs outside the cluster ({working.holder})"
     facts.append(("Pods", pods))
     return facts

@@ -102,3 +102,57 @@ def test_logs_of_an_earlier_life_are_kept(place, kaos, namespace):
     assert f"life {first}" not in now.stdout
     assert f"life {first}" in before.ok().stdout
     assert f"life {second}" not in before.stdout
+
+
+@pytest.fixture
+def eve(place, namespace, tmp_path):
+    """A kubeconfig of someone who may look at MCPServers here, and nothing else."""
+    from kubernetes import client
+
+    api = place.kubernetes()
+    core, rbac = client.CoreV1Api(api), client.RbacAuthorizationV1Api(api)
+    core.create_namespaced_service_account(namespace, {"metadata": {"name": "eve"}})
+    rule = {"apiGroups": ["kaos.tools"], "resources": ["mcpservers"], "verbs": ["get", "list", "watch"]}
+    rbac.create_namespaced_role(namespace, {"metadata": {"name": "look"}, "rules": [rule]})
+    rbac.create_namespaced_role_binding(
+        namespace,
+        {
+            "metadata": {"name": "eve"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "look"},
+            "subjects": [{"kind": "ServiceAccount", "name": "eve", "namespace": namespace}],
+        },
+    )
+    token = core.create_namespaced_service_account_token("eve", namespace, {"spec": {}}).status.token
+    config = yaml.safe_load(place.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token}
+    (tmp_path / "eve").write_text(yaml.safe_dump(config))
+    return str(tmp_path / "eve")
+
+
+@pytest.mark.only("cluster")
+@pytest.mark.parametrize(
+    ("arguments", "right"),
+    [
+        (["suspend", "calculator"], 'cannot patch resource "mcpservers"'),
+        (["delete", "calculator"], 'cannot delete resource "mcpservers"'),
+        (["logs", "calculator"], 'cannot list resource "pods"'),
+        (["restart", "calculator"], 'cannot get resource "deployments"'),
+        (["invoke", "calculator", "add", "a=1", "b=2"], 'cannot create resource "services/proxy"'),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_missing_right_is_named(kaos, calculator, namespace, eve, arguments, right):
+    refused = kaos("mcp", *arguments, "-n", namespace, "--kubeconfig", eve)
+    assert refused.code == 4
+    assert right in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.only("cluster")
+def test_what_one_may_see_is_shown_though_the_rest_is_not(kaos, calculator, namespace, eve):
+    described = kaos("mcp", "describe", "calculator", "-n", namespace, "--kubeconfig", eve).ok().stdout
+    assert "subtract" in described
+    assert "no right to list them" in described
+    status = kaos("status", "-n", namespace, "--kubeconfig", eve).ok().stdout
+    assert "MCPServers: 1 ready" in status
+    assert "Agents:     no right to list them" in status

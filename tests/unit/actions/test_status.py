@@ -8,6 +8,8 @@ from kaos.actions import events, status
 from kaos.actions.describe import describe, pod_state
 from kaos.actions.kinds import MCPSERVER
 from kaos.api.names import SYSTEM_NAMESPACE
+from kaos.cluster import ApiError
+from kaos.errors import Forbidden
 from kaos.kube import times
 from kaos.kube.resources import DEPLOYMENTS, EVENTS, LEASES, SERVICES
 
@@ -60,6 +62,34 @@ def test_a_missing_operator_is_the_first_thing_to_do(client, room):
 def test_all_namespaces_are_seen_at_once(client, room):
     server(client, room, "somewhere", ready=False, reason="InvalidParams")
     assert (room, "somewhere") in [(one.namespace, one.name) for one in status.overview(client, None).troubled]
+
+
+class Partly:
+    """A client that may not list some kinds."""
+
+    def __init__(self, client, *forbidden):
+        self._client = client
+        self._forbidden = forbidden
+
+    def __getattr__(self, name):
+        return getattr(self._client, name)
+
+    def table(self, resource, *arguments, **more):
+        if resource.kind in self._forbidden:
+            message = f'{resource.plural} is forbidden: User "eve" cannot list resource "{resource.plural}"'
+            raise ApiError(403, "Forbidden", message)
+        return self._client.table(resource, *arguments, **more)
+
+
+def test_kinds_that_one_may_not_list_hide_no_others(client, room, operator):
+    server(client, room, "good", ready=True, reason="Ready")
+    found = status.overview(Partly(client, "Agent", "ModelAPI"), room)
+    assert found.counts == {"MCPServer": {"ready": 1}, "ModelAPI": None, "Agent": None}
+
+
+def test_without_any_right_the_missing_one_is_named(client, room):
+    with pytest.raises(Forbidden, match='cannot list resource "mcpservers"'):
+        status.overview(Partly(client, "MCPServer", "Agent", "ModelAPI"), room)
 
 
 def event(client, room, name, kind, uid, reason, **more):
