@@ -1,7 +1,6 @@
-"""JSONPath as kubectl's `-o jsonpath` and a CRD's printer columns use it.
+"""JSONPath as kubectl and a CRD's printer columns use it.
 
-Fields, quoted keys, `[*]`, indexes, slices, unions, filters `?(@.type=="Ready")`, `..`, and in templates
-`{range ...}{end}`, quoted text and plain text around the braces.
+Fields, quoted keys, `[*]`, indexes, slices, unions, filters `?(@.type=="Ready")` and `..`.
 """
 
 from __future__ import annotations
@@ -14,14 +13,17 @@ from typing import Any
 
 Step = Callable[[list[Any]], list[Any]]
 
+_NAME = r"(?:[^\s.,()\[\]$@{}\\'\"?!&|]|\\.)+"
 _TOKEN = re.compile(
-    r"""\.\.(?P<recursive>[\w$-]+|\*)?
-      | \.(?P<field>(?:[\w$-]|\\.)+|\*)
+    rf"""\.\.(?P<recursive>{_NAME})?
+      | \.(?P<field>{_NAME})
       | \[(?P<bracket>(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\((?:[^()'"]|'[^']*'|"[^"]*")*\)|[^\]'"()])*)\]
-      | (?P<bare>(?:[\w$-]|\\.)+)""",
+      | (?P<bare>{_NAME})""",
     re.VERBOSE,
 )
-_FILTER = re.compile(r"\?\(\s*@(?P<path>.*?)\s*(?:(?P<op>==|!=|<=|>=|<|>|=~)\s*(?P<value>.+?)\s*)?\)")
+_FILTER = re.compile(
+    r"""\?\(\s*@(?P<path>[^=!<>&|]*?)\s*(?:(?P<op>==|!=|<=|>=|<|>)\s*(?P<value>'[^']*'|"[^"]*"|[\w.+-]+)\s*)?\)"""
+)
 
 
 def evaluate(expression: str, obj: Any) -> list[Any]:
@@ -99,7 +101,7 @@ def _one(text: str) -> Step:
         return lambda values: [
             value[index] for value in values if isinstance(value, list) and -len(value) <= index < len(value)
         ]
-    if re.fullmatch(r"(-?\d*):(-?\d*)(:(-?\d*))?", text):
+    if re.fullmatch(r"(-?\d*):(-?\d*)(:([1-9]\d*)?)?", text):
         bounds = slice(*(int(part) if part else None for part in text.split(":")))
         return lambda values: [item for value in values if isinstance(value, list) for item in value[bounds]]
     raise ValueError(f"cannot read JSONPath index [{text}]")
@@ -108,7 +110,7 @@ def _one(text: str) -> Step:
 def _union(steps: list[Step]) -> Step:
     if len(steps) == 1:
         return steps[0]
-    return lambda values: [item for value in values for step in steps for item in step([value])]
+    return lambda values: [item for step in steps for item in step(values)]
 
 
 def _filter(text: str) -> Step:
@@ -149,81 +151,7 @@ def _compare(value: Any, operator: str, wanted: Any) -> bool:
                 return value <= wanted
             case ">":
                 return value > wanted
-            case ">=":
-                return value >= wanted
             case _:
-                return re.search(str(wanted), str(value)) is not None
+                return value >= wanted
     except TypeError:
         return False
-
-
-def render(template: str, obj: Any) -> str:
-    """A template as `-o jsonpath=` takes it. Raises ValueError."""
-    if "{" not in template:
-        template = f"{{{template}}}"
-    return "".join(_render(_parts(template), obj))
-
-
-def _parts(template: str) -> list[tuple[str, str]]:
-    parts, position = [], 0
-    while position < len(template):
-        start = template.find("{", position)
-        if start < 0:
-            parts.append(("text", template[position:]))
-            break
-        if start > position:
-            parts.append(("text", template[position:start]))
-        end = _closing(template, start)
-        parts.append(("expression", template[start + 1 : end].strip()))
-        position = end + 1
-    return parts
-
-
-def _closing(template: str, start: int) -> int:
-    quote = ""
-    for position in range(start, len(template)):
-        character = template[position]
-        if quote:
-            quote = "" if character == quote and template[position - 1] != "\\" else quote
-        elif character in "'\"":
-            quote = character
-        elif character == "}":
-            return position
-    raise ValueError(f"unclosed action in JSONPath template {template!r}")
-
-
-def _render(parts: list[tuple[str, str]], obj: Any) -> Iterator[str]:
-    position = 0
-    while position < len(parts):
-        kind, content = parts[position]
-        if kind == "text":
-            yield content
-        elif content.startswith("range"):
-            end = _matching_end(parts, position)
-            for item in evaluate(content.removeprefix("range").strip(), obj):
-                yield from _render(parts[position + 1 : end], item)
-            position = end
-        elif content[:1] in "'\"":
-            yield content[1:-1].encode().decode("unicode_escape") if content.isascii() else content[1:-1]
-        elif content != "end":
-            yield " ".join(_text(value) for value in evaluate(content, obj))
-        position += 1
-
-
-def _matching_end(parts: list[tuple[str, str]], start: int) -> int:
-    depth = 0
-    for position in range(start, len(parts)):
-        kind, content = parts[position]
-        if kind == "expression" and content.startswith("range"):
-            depth += 1
-        elif kind == "expression" and content == "end":
-            depth -= 1
-            if depth == 0:
-                return position
-    raise ValueError("{range} without {end} in JSONPath template")
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, separators=(",", ":"))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 
-# C0 without \t and \n, DEL, C1, soft hyphen, bidi marks and overrides, zero-width, line separators, surrogates, tags.
+# C0 without \t and \n, DEL, C1, soft hyphen, bidi marks and overrides, zero-width, fillers that show as nothing,
+# line separators, surrogates, format characters of scripts, tags and the variation selectors that can smuggle text.
 _HOSTILE = (
-    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f"
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U00013430-\U0001345f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _TEXT = re.compile(f"[{_HOSTILE}]")
 _LINE = re.compile(f"[{_HOSTILE}\n\t]")
