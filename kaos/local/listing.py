@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -78,58 +79,70 @@ class Reading:
         form = negotiate(request, kind)
         query = request.query
         options.check_list(query)
-        self._check_version(query)
+        page = _Page.of(query)
+        revision = self._revision(query) if page is None else page.revision
         labels, fields = selection(query, kind)
-        found = self._machinery.select(kind.resource, where.namespace, labels, fields)
-        meta: Object = {"resourceVersion": str(self._machinery.store.revision)}
-        found = self._page(found, query, meta)
+        try:
+            found = self._machinery.select(kind.resource, where.namespace, labels, fields, at=revision)
+        except status.ApiStatus:
+            if page is None:
+                raise
+            raise status.expired_continue() from None
+        if page is not None:
+            found = [stored for stored in found if _place(stored.obj) > page.after]
+        meta: Object = {"resourceVersion": str(revision)}
+        found = _cut(found, query, meta)
         if not form.is_plain:
             return shaped_list(request, kind, [served(kind, stored.obj) for stored in found], meta, form)
         head = encode(_head(kind, meta))
         parts = b",".join(encoded_item(kind, stored) for stored in found)
         return reply(head[:-1] + b',"items":[' + parts + b"]}")
 
-    def _check_version(self, query: Mapping[str, str]) -> None:
+    def _revision(self, query: Mapping[str, str]) -> int:
+        """The revision to show: the present one, unless an older one is asked for exactly. Raises ApiStatus 504."""
         asked = int(query.get("resourceVersion") or 0)
-        store = self._machinery.store
-        if asked > store.revision:
-            raise status.too_large_version(asked, store.revision)
-        if query.get("resourceVersionMatch") == "Exact" and asked < store.oldest:
-            raise status.expired(store.oldest, asked)
+        present = self._machinery.store.revision
+        if asked > present:
+            raise status.too_large_version(asked, present)
+        return asked if query.get("resourceVersionMatch") == "Exact" else present
 
-    def _page(self, found: list[Stored], query: Mapping[str, str], meta: Object) -> list[Stored]:
-        """The asked page. Later pages show the present, under the revision of the first."""
-        if token := query.get("continue"):
-            after, revision = _read_mark(token)
-            if revision < self._machinery.store.oldest:
-                raise status.expired_continue()
-            found = [stored for stored in found if _place(stored.obj) > after]
-            meta["resourceVersion"] = str(revision)
-        limit = options.number(query, "limit")
-        if limit and limit > 0 and len(found) > limit:
-            meta["continue"] = _mark(_place(found[limit - 1].obj), meta["resourceVersion"])
-            if not (query.get("labelSelector") or query.get("fieldSelector")):
-                meta["remainingItemCount"] = len(found) - limit
-            found = found[:limit]
+
+def _cut(found: list[Stored], query: Mapping[str, str], meta: Object) -> list[Stored]:
+    """No more objects than are asked for; `meta` then says where to go on."""
+    limit = options.number(query, "limit")
+    if not limit or limit < 0 or len(found) <= limit:
         return found
+    meta["continue"] = _Page(int(meta["resourceVersion"]), _place(found[limit - 1].obj)).mark()
+    if not (query.get("labelSelector") or query.get("fieldSelector")):
+        meta["remainingItemCount"] = len(found) - limit
+    return found[:limit]
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Where a later page of a list starts, and the revision that all its pages show."""
+
+    revision: int
+    after: tuple[str, str]
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> _Page | None:
+        """The page that a continue mark asks for. Raises ApiStatus 400."""
+        if not (mark := query.get("continue")):
+            return None
+        try:
+            told = json.loads(base64.urlsafe_b64decode(mark + "=" * (-len(mark) % 4)))
+            return cls(int(told["rv"]), (told["namespace"], told["name"]))
+        except (ValueError, KeyError, TypeError, binascii.Error):
+            raise status.bad_request("invalid continue token: continue key is not valid") from None
+
+    def mark(self) -> str:
+        told = json.dumps({"rv": self.revision, "namespace": self.after[0], "name": self.after[1]})
+        return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
 
 
 def _place(obj: Object) -> tuple[str, str]:
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
-
-
-def _mark(place: tuple[str, str], revision: str) -> str:
-    """Where the next page starts."""
-    text = json.dumps({"rv": int(revision), "namespace": place[0], "name": place[1]})
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_mark(token: str) -> tuple[tuple[str, str], int]:
-    try:
-        mark = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        return (mark["namespace"], mark["name"]), int(mark["rv"])
-    except (ValueError, KeyError, TypeError, binascii.Error):
-        raise status.bad_request("invalid continue token: continue key is not valid") from None
 
 
 def _head(kind: Kind, meta: Object) -> Object:

@@ -62,13 +62,17 @@ class Machinery:
         namespace: str | None = None,
         labels: LabelSelector | None = None,
         fields: FieldSelector | None = None,
+        at: int | None = None,
     ) -> list[Stored]:
-        """The stored objects that match, ordered by namespace and name. Not to be changed by the caller."""
+        """The stored objects that match, ordered by namespace and name. Not to be changed by the caller.
+
+        With `at` as they were at that revision. Raises ApiStatus 410 when it is forgotten.
+        """
         kind = self.kinds.of(resource)
         scope = namespace if resource.namespaced else None
         return [
             stored
-            for _, stored in self.store.items(kind.collection, scope or None)
+            for _, stored in self.store.items(kind.collection, scope or None, at)
             if matches(served(kind, stored.obj), labels, fields)
         ]
 

@@ -128,10 +128,28 @@ class Store:
     def get(self, key: Key) -> Stored | None:
         return self._collections.get(key[0], {}).get(key[1:])
 
-    def items(self, collection: str, namespace: str | None = None) -> list[tuple[tuple[str, str], Stored]]:
-        """The collection's objects, ordered by namespace and name."""
+    def items(
+        self, collection: str, namespace: str | None = None, at: int | None = None
+    ) -> list[tuple[tuple[str, str], Stored]]:
+        """The collection's objects, ordered by namespace and name; as they were at a revision, when one is given.
+
+        Raises ApiStatus 410 when that is forgotten.
+        """
         found = self._collections.get(collection, {})
+        if at is not None and at < self.revision:
+            found = self._rewound(collection, found, at)
         return sorted(item for item in found.items() if namespace is None or item[0][0] == namespace)
+
+    def _rewound(self, collection: str, found: dict[tuple[str, str], Stored], at: int) -> dict[tuple[str, str], Stored]:
+        found = dict(found)
+        for change in reversed(self.changes_since(at)):
+            if change.key[0] != collection:
+                continue
+            if change.before is None:
+                found.pop(change.key[1:], None)
+            else:
+                found[change.key[1:]] = change.before
+        return found
 
     def put(self, key: Key, obj: Object) -> Stored:
         """Commit the object; its resourceVersion is set to the new revision."""

@@ -67,6 +67,23 @@ def test_changes_are_told_since_any_revision_that_is_remembered(path):
     assert forgotten.value.code == 410
 
 
+def test_a_collection_is_shown_as_it_was(path):
+    store = Store(path, kept_changes=4)
+    for name in ("a", "b"):
+        store.put(("configmaps", "default", name), made(name, v=1))
+    then = store.revision
+    store.put(("secrets", "default", "s"), made("s"))
+    store.put(("configmaps", "default", "a"), made("a", v=2))
+    store.delete(("configmaps", "default", "b"))
+    store.put(("configmaps", "default", "c"), made("c"))
+    now = {name: stored.obj.get("v") for (_, name), stored in store.items("configmaps")}
+    before = {name: stored.obj.get("v") for (_, name), stored in store.items("configmaps", at=then)}
+    assert (now, before) == ({"a": 2, "c": None}, {"a": 1, "b": 1})
+    with pytest.raises(ApiStatus) as forgotten:
+        store.items("configmaps", at=then - 1)
+    assert forgotten.value.code == 410
+
+
 async def test_a_slow_reader_is_told_to_begin_again(path):
     store = Store(path)
     with store.subscribe(limit=2) as changes:
