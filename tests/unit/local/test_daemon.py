@@ -121,9 +121,12 @@ def run_children(kube: Kube) -> list[psutil.Process]:
     kube.until("Pod", "parent", is_ready)
     with kube.http.stream("GET", f"{kube.path('Pod', 'parent')}/log", params={"follow": "true"}) as log:
         assert next(log.iter_lines()) == "up"
-    processes = processes_of(made["metadata"]["uid"])
-    assert programs(processes) == ["sleep 601", "sleep 602", "sleep 603"]
-    return processes
+    for _ in range(500):
+        processes = processes_of(made["metadata"]["uid"])
+        if programs(processes) == ["sleep 601", "sleep 602", "sleep 603"]:
+            return processes
+        threading.Event().wait(0.02)  # processes tell nobody that they are there
+    raise AssertionError(programs(processes))
 
 
 def test_after_kill_9_of_the_daemon_no_process_of_a_pod_is_left(cluster, kube):
