@@ -57,7 +57,8 @@ class Change:
             return self.stored
         revision = self.stored.revision
         meta = {**self.before.obj["metadata"], "resourceVersion": str(revision)}
-        return Stored({**self.before.obj, "metadata": meta}, revision, b"")
+        last = {**self.before.obj, "metadata": meta}
+        return Stored(last, revision, _encoded(last).encode())
 
 
 class Store:
@@ -155,7 +156,7 @@ class Store:
         """Commit the object; its resourceVersion is set to the new revision."""
         revision = self.revision + 1
         obj.setdefault("metadata", {})["resourceVersion"] = str(revision)
-        body = json.dumps(obj, separators=(",", ":"), ensure_ascii=False)
+        body = _encoded(obj)
         self._execute(
             [
                 ("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)", (*key, revision, body)),
@@ -180,8 +181,7 @@ class Store:
         )
         del self._collections[key[0]][key[1:]]
         last = {**before.obj, "metadata": {**before.obj["metadata"], "resourceVersion": str(revision)}}
-        encoded = json.dumps(last, separators=(",", ":"), ensure_ascii=False).encode()
-        self._publish(revision, Change("DELETED", key, Stored(last, revision, encoded), before))
+        self._publish(revision, Change("DELETED", key, Stored(last, revision, _encoded(last).encode()), before))
         return last
 
     def _execute(self, statements: list[tuple[str, tuple[Any, ...]]]) -> None:
@@ -229,3 +229,7 @@ class Store:
             yield queue
         finally:
             self._listeners.discard(listener)
+
+
+def _encoded(obj: Object) -> str:
+    return json.dumps(obj, separators=(",", ":"), ensure_ascii=False)

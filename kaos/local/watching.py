@@ -15,7 +15,7 @@ from kaos.local.kinds import Kind
 from kaos.local.machinery import Machinery, matches
 from kaos.local.negotiation import Form
 from kaos.local.responses import encode
-from kaos.local.serving import served
+from kaos.local.serving import encoded, served
 from kaos.local.status import ApiStatus
 from kaos.local.store import Change, Stored
 
@@ -47,7 +47,7 @@ class Watch:
             return lambda stored: to_table(served(self._kind, stored.obj))
         if form.kind.startswith("PartialObjectMetadata"):
             return lambda stored: tables.partial(stored.obj)
-        return lambda stored: served(self._kind, stored.obj)
+        return lambda stored: encoded(self._kind, stored)
 
     async def serve(self, request: web.Request, stopping: asyncio.Event) -> web.StreamResponse:
         query = request.query
@@ -151,4 +151,5 @@ class Watch:
 
 
 def _line(kind: str, obj: Any) -> bytes:
-    return b'{"type":"' + kind.encode() + b'","object":' + encode(obj) + b"}\n"
+    shown = obj if isinstance(obj, bytes) else encode(obj)
+    return b'{"type":"' + kind.encode() + b'","object":' + shown + b"}\n"
