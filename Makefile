@@ -24,6 +24,7 @@ test: setup ## units and the local cluster end to end; no Docker, no cluster
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not full and not cluster'
 
 test-full: setup ## what is slow or needs other packages
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group full
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'full and not cluster'
 
 test-cluster: setup ## the same stories on the cluster that KUBECONFIG names

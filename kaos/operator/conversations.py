@@ -12,6 +12,7 @@ from kaos.api.names import Reason
 from kaos.cluster.aio import AsyncClient
 from kaos.mcp.aio import AsyncMcpSession
 from kaos.mcp.wire import McpError
+from kaos.operator import ollama
 from kaos.operator.decide import health, spoken
 from kaos.operator.decide.world import Ask, Handshake
 from kaos.operator.podhttp import TooLarge, Unreachable, get_json, sender
@@ -21,15 +22,19 @@ log = logging.getLogger("kaos.operator")
 TIMEOUT_S = 10.0
 END_S = 2.0
 MESSAGE_LIMIT = 1024
-_PROTOCOLS = {"mcp": "MCP", "models": "the OpenAI protocol", "agent": "the agent's protocol"}
+_PROTOCOLS = {
+    "mcp": "MCP", "models": "the OpenAI protocol", "hosted": "Ollama's protocol", "agent": "the agent's protocol"
+}  # fmt: skip
+_TIMEOUTS_S = {"hosted": 90.0}  # a model is loaded
 
 
-async def converse(client: AsyncClient, ask: Ask) -> Handshake:
-    """What the pod has to say. Never raises for anything that it does."""
+async def converse(client: AsyncClient, ask: Ask, tell: Callable[[Handshake], None] = lambda said: None) -> Handshake:
+    """What the pod has to say. Never raises for anything that it does.
+
+    `tell` hears from time to time of what goes well and takes long: a model that is being pulled.
+    """
     identity, where = health.identity(ask.pod, ask.container), f"port {ask.port}, path {ask.path}"
-    talk: Callable[[AsyncClient, Ask], Awaitable[Object]] = {"mcp": _mcp, "models": _models, "agent": _agent}[
-        ask.protocol
-    ]
+    talk, timeout_s = _TALKS[ask.protocol], _TIMEOUTS_S.get(ask.protocol, TIMEOUT_S)
     language = _PROTOCOLS[ask.protocol]
 
     def bad(reason: Reason, message: str) -> Handshake:
@@ -38,10 +43,12 @@ async def converse(client: AsyncClient, ask: Ask) -> Handshake:
         )
 
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        if ask.protocol == "hosted":
+            await _pulled(client, ask, lambda told: tell(bad(Reason.ROLLOUT_IN_PROGRESS, told)))
+        async with asyncio.timeout(timeout_s):
             said = await talk(client, ask)
     except TimeoutError:
-        return bad(Reason.HANDSHAKE_FAILED, f"no answer in {language} within {TIMEOUT_S:.0f} s ({where}); read its log")
+        return bad(Reason.HANDSHAKE_FAILED, f"no answer in {language} within {timeout_s:.0f} s ({where}); read its log")
     except Unreachable as error:
         return bad(Reason.HANDSHAKE_FAILED, f"{error} ({where}); read its log")
     except McpError as error:
@@ -83,7 +90,8 @@ def _tools(tools: list[Any]) -> Object:
 
 async def _models(client: AsyncClient, ask: Ask) -> Object:
     answer = await get_json(client, ask, "/v1/models")
-    listed = answer.get("data") if isinstance(answer, dict) else None
+    listed = answer.get("data", ...) if isinstance(answer, dict) else ...
+    listed = [] if listed is None else listed  # Ollama's word for none
     if not isinstance(listed, list):
         raise ValueError("the list of models is none")
     names = (one.get("id") for one in listed if isinstance(one, dict))
@@ -95,3 +103,31 @@ async def _agent(client: AsyncClient, ask: Ask) -> Object:
     answer = await get_json(client, ask, "/tools")
     listed = answer.get("tools") if isinstance(answer, dict) else None
     return _tools(listed if isinstance(listed, list) else [])
+
+
+async def _pulled(client: AsyncClient, ask: Ask, tell: Callable[[str], None]) -> None:
+    """Have Ollama pull the model unless it has it."""
+    async with asyncio.timeout(TIMEOUT_S):
+        there = await _hosted_models(client, ask)
+    if ask.model not in there:
+        await ollama.pull(client, ask, tell)
+
+
+async def _hosted_models(client: AsyncClient, ask: Ask) -> tuple[str, ...]:
+    """What Ollama has. It lists `name:latest` for `name`; who asked for the one shall find it."""
+    said = await _models(client, ask)
+    return tuple(ask.model if name == f"{ask.model}:latest" else name for name in said["models"])
+
+
+async def _hosted(client: AsyncClient, ask: Ask) -> Object:
+    """A model serves once it is loaded."""
+    await ollama.load(client, ask)
+    return {"models": await _hosted_models(client, ask)}
+
+
+_TALKS: dict[str, Callable[[AsyncClient, Ask], Awaitable[Object]]] = {
+    "mcp": _mcp,
+    "models": _models,
+    "hosted": _hosted,
+    "agent": _agent,
+}

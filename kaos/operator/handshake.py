@@ -84,15 +84,19 @@ class Handshakes:
 
     async def _run(self, key: object, pod: _Pod, ask: Ask) -> None:
         try:
-            pod.answer = await self._converse(ask)
+            pod.answer = await self._converse(ask, lambda said: self._told(key, pod, said))
             pod.answered = asyncio.get_running_loop().time()
             pod.failures = 0 if pod.answer.good else pod.failures + 1
         finally:
             pod.task = None
         self._on_answer(key)
 
-    async def _converse(self, ask: Ask) -> Handshake:
-        talk = asyncio.create_task(converse(self._client, ask))
+    def _told(self, key: object, pod: _Pod, said: Handshake) -> None:
+        pod.answer = said
+        self._on_answer(key)
+
+    async def _converse(self, ask: Ask, tell: Callable[[Handshake], None]) -> Handshake:
+        talk = asyncio.create_task(converse(self._client, ask, tell))
         try:
             async with self._room:
                 await asyncio.wait({talk}, timeout=PROMPT_S)

@@ -7,7 +7,7 @@ import pytest
 from kaos.api.names import MODELAPIS
 from kaos.dataplane.model.litellm import REQUIREMENT
 from tests.conftest import RELAY, ROOT
-from tests.stories import agent, message, modelapi, reason
+from tests.stories import agent, is_ready, message, modelapi, reason
 
 CONFIG = """\
 model_list:
@@ -125,3 +125,30 @@ def test_without_ollama_a_hosted_model_says_what_it_needs(place, kaos, namespace
     waiting = place.until(MODELAPIS, "hosted", namespace, lambda obj: reason(obj) not in ("", "RolloutInProgress"), 30)
     assert reason(waiting) in ("ImageNeedsDocker", "ImagePullError", "CrashLooping")
     assert "ollama" in message(waiting)
+
+
+@pytest.mark.full
+@pytest.mark.only("local")
+def test_a_hosted_model_is_pulled_with_its_progress_and_answers(place, kaos, namespace, tmp_path):
+    import shutil
+
+    from tests.ollama_models import create, registry
+
+    if not shutil.which("ollama"):
+        pytest.skip("needs the program ollama")
+    with registry(create(tmp_path), bytes_per_s=20_000) as address:
+        model = f"{address}/library/tiny"
+        manifest = modelapi("hosted", type="hosted", hostedConfig={"model": model, "storage": {"size": "1Gi"}})
+        kaos("modelapi", "deploy", "-f", "-", "-n", namespace, stdin=manifest).ok()
+        pulling = place.until(MODELAPIS, "hosted", namespace, lambda obj: "%" in message(obj), 60)
+        assert reason(pulling) == "RolloutInProgress"
+        assert " kB of " in message(pulling)
+        ready = place.until(MODELAPIS, "hosted", namespace, is_ready, 120)
+    assert ready["status"]["models"] == [model]
+    assert ready["status"]["endpoint"].endswith(":11434")
+    kaos("modelapi", "invoke", "hosted", "-n", namespace, "--message", "hello", "--timeout", "60").ok()
+    helper = agent("helper", modelAPI="hosted", model=model)
+    kaos("agent", "deploy", "-f", "-", "-n", namespace, "--wait", stdin=helper).ok()
+    kaos("modelapi", "restart", "hosted", "-n", namespace).ok()  # with the registry gone: the volume has it
+    place.until(MODELAPIS, "hosted", namespace, lambda obj: not is_ready(obj), 30)
+    place.until(MODELAPIS, "hosted", namespace, is_ready, 60)

@@ -9,7 +9,7 @@ from typing import Any
 from kaos.api.names import HOSTED_PORT, MODEL_CONTAINER, SERVICE_PORT
 from kaos.operator.decide import children, litellm, podspec, status, workload
 from kaos.operator.decide.workload import Blocked, Main, Storage
-from kaos.operator.decide.world import Decision, Handshake, World
+from kaos.operator.decide.world import Ask, Decision, Handshake, World
 
 Object = dict[str, Any]
 
@@ -46,13 +46,19 @@ def decide(api: Object, world: World) -> Decision:
     verdict = replace(verdict, blocked=blocked, lost=lost)
     port = HOSTED_PORT if kind_of(api["spec"]) == "hosted" else SERVICE_PORT
     described = status.common(api, verdict, deployment, world.now, port) | _described(api, spoke)
-    ask = workload.ask_of(pod_to_ask, MODEL_CONTAINER, "/v1/models", "models") if pod_to_ask else None
+    ask = _ask(api["spec"], pod_to_ask) if pod_to_ask else None
     return Decision(described, wanted, status.transition(api, verdict), ask, mentions)
 
 
 def kind_of(spec: Object) -> str:
     """proxy, hosted or mock, by `type` or its alias `mode`."""
     return str(spec.get("type") or spec.get("mode") or "").lower()
+
+
+def _ask(spec: Object, pod: Object) -> Ask:
+    if kind_of(spec) != "hosted":
+        return workload.ask_of(pod, MODEL_CONTAINER, "/v1/models", "models")
+    return replace(workload.ask_of(pod, MODEL_CONTAINER, "/v1/models", "hosted"), model=spec["hostedConfig"]["model"])
 
 
 # What is asked for.

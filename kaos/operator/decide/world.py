@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import kaos
-from kaos.api.names import HASH_ANNOTATION, SYSTEM_NAMESPACE, Reason, labels
+from kaos.api.names import FIELD_MANAGER, SYSTEM_NAMESPACE, Reason
 from kaos.api.registry import Registry
 from kaos.kube.resources import Resource
 
@@ -101,13 +101,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Ask:
-    """A pod to shake hands with, where it listens, and how to ask: `mcp`, `models` or `agent`."""
+    """A pod to shake hands with, where it listens, and how to ask: `mcp`, `models`, `hosted` or `agent`."""
 
     pod: Object
     container: str
     port: int
     path: str
     protocol: str
+    model: str = ""  # hosted: which one is to be served
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,8 @@ def made_for(child: Object, owner: Object) -> bool:
     """Whether it is the owner's, or was made for it and has lost its owner since."""
     if _references(child):
         return owned_by(child, owner)
-    meta = child["metadata"]
-    ours = labels(owner["kind"], owner["metadata"]["name"])
-    return HASH_ANNOTATION in (meta.get("annotations") or {}) and ours.items() <= (meta.get("labels") or {}).items()
+    writers = child["metadata"].get("managedFields") or ()
+    return any(one.get("manager") == FIELD_MANAGER and one.get("operation") == "Apply" for one in writers)
 
 
 def left_behind(child: Object, owner: Object) -> bool:

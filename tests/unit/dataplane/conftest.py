@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -18,13 +17,9 @@ import httpx
 import pytest
 from aiohttp import web
 
+from tests.conftest import free_port
+
 STARTED_S = 20
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
