@@ -84,9 +84,10 @@ class Reconciler:
         decision = decide(obj, self._world(key))
         if await self._watch_mentioned(key, decision):
             decision = decide(obj, self._world(key))
-        refused = await self._apply(key, obj, decision)
-        if refused is not None:
+        written, refused = await self._apply(key, obj, decision)
+        if written or refused:
             decision = decide(obj, replace(self._world(key), refused=refused))
+        if refused:
             self._again(key, REFUSED_RETRY_S)
         await self._tell(obj, decision)
         self._shake_hands(key, decision)
@@ -154,29 +155,31 @@ class Reconciler:
 
     # Writing.
 
-    async def _apply(self, key: Key, owner: Object, decision: Decision) -> Problem | None:
-        """Make the children so; what the API server has against them, if anything."""
+    async def _apply(self, key: Key, owner: Object, decision: Decision) -> tuple[bool, Problem | None]:
+        """Make the children so; whether any was written, and what the API server has against them."""
+        written = False
         if decision.children is None:
             if decision.status["reason"] == Reason.CONFLICT:
                 self._again(key, REFUSED_RETRY_S)  # nobody tells when a foreign object goes
-            return None
+            return written, None
         try:
             for child in decision.children:
-                await self._apply_child(key, child)
+                written |= await self._apply_child(key, child)
             await self._prune(key, owner, decision.children)
         except ApiError as refused:
             if health.is_refusal(refused.code, refused.message) and "being terminated" not in refused.message:
-                return health.refusal(refused.message)
+                return written, health.refusal(refused.message)
             raise
-        return None
+        return written, None
 
-    async def _apply_child(self, key: Key, child: Child) -> None:
+    async def _apply_child(self, key: Key, child: Child) -> bool:
+        """Whether the child had to be written."""
         name = child.object["metadata"]["name"]
         live = self._cache.get(child.resource, key.namespace, name)
         place = (child.resource.kind, key.namespace, name)
         if live is not None and is_current(live, child):
             if contains(live, child.object) or self._settled.get(place) == _digest(live):
-                return
+                return False
             log.info("%s: %s %s was changed by others; putting it right", key, child.resource.kind, name)
         made = await self._client.apply(child.resource, child.object, key.namespace, FIELD_MANAGER)
         self._cache.put(child.resource, made)
@@ -184,6 +187,7 @@ class Reconciler:
             self._settled.pop(place, None)
         else:
             self._settled[place] = _digest(made)
+        return True
 
     async def _prune(self, key: Key, owner: Object, children: tuple[Child, ...]) -> None:
         wanted = {(child.resource, child.object["metadata"]["name"]) for child in children}

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
 
-from kaos.api.names import KIND_LABEL, REGISTRY_CONFIGMAP, REGISTRY_LABEL
+from kaos.api.names import KIND_LABEL, REGISTRY_CONFIGMAP, REGISTRY_LABEL, child_name
 from kaos.api.registry import is_registry
 from kaos.cluster.aio import AsyncClient
 from kaos.cluster.errors import ApiError
@@ -26,7 +26,7 @@ from kaos.operator.kinds import KINDS, depends
 from kaos.operator.queue import Queue
 from kaos.operator.reconcile import Key, Reconciler
 from kaos.operator.references import Selection, Watches, named
-from kaos.operator.watch import Watcher, selector, watched
+from kaos.operator.watch import CHILDREN, Watcher, selector, watched
 
 Object = dict[str, Any]
 log = logging.getLogger("kaos.operator")
@@ -87,11 +87,17 @@ class Term:
             await self._watches.stop()
 
     def _new_watcher(self) -> Watcher:
-        def on_event(resource: Resource, kind: str, obj: Object) -> None:
-            with contextlib.suppress(RuntimeError):  # our loop has ended
-                self._loop.call_soon_threadsafe(self._seen, resource, kind, obj)
+        def on_event(resource: Resource, obj: Object, gone: bool) -> None:
+            self._from_thread(self._seen, resource, obj, gone)
 
-        return Watcher(self._client.connection, self._resources, self._namespaces, on_event)
+        def on_listed(resource: Resource) -> None:
+            self._from_thread(self._relist_soon, resource)
+
+        return Watcher(self._client.connection, self._resources, self._namespaces, on_event, on_listed)
+
+    def _from_thread(self, call: Callable[..., None], *arguments: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # our loop has ended
+            self._loop.call_soon_threadsafe(call, *arguments)
 
     def _registry_selections(self) -> frozenset[Selection]:
         namespace = self._settings.system_namespace
@@ -108,12 +114,13 @@ class Term:
 
     # What is seen, and whom it concerns.
 
-    def _seen(self, resource: Resource, kind: str, obj: Object) -> None:
-        changed = self._cache.remove(resource, obj) if kind == "DELETED" else self._cache.put(resource, obj)
+    def _seen(self, resource: Resource, obj: Object, gone: bool) -> None:
+        changed = self._cache.remove(resource, obj) if gone else self._cache.put(resource, obj)
         if changed:
             self._concern(resource, obj)
-        if kind == "LISTED" and resource not in self._relisting:
-            # The watch began anew: what was deleted in between, nobody tells.
+
+    def _relist_soon(self, resource: Resource) -> None:
+        if resource not in self._relisting:
             self._relisting[resource] = self._loop.call_later(RELIST_S, self._relist, resource)
 
     def _relist(self, resource: Resource) -> None:
@@ -132,12 +139,15 @@ class Term:
             return [key, *self._dependants(key)]
         if resource == SERVICEACCOUNTS:
             return [key for key, one in self._declared(namespace) if depends(one, resource.kind, name)]
+        # Any of these may have been tampered with.
         labels = meta.get("labels") or {}
         kind = labels.get(KIND_LABEL, "")
-        if kind in KINDS and (instance := labels.get(kind.lower())):
-            return [Key(kind, namespace, instance)]
-        owners = meta.get("ownerReferences") or ()
-        return [Key(one["kind"], namespace, one["name"]) for one in owners if one["kind"] in KINDS]
+        named = {(kind, labels.get(kind.lower()))}
+        named |= {(one["kind"], one["name"]) for one in meta.get("ownerReferences") or ()}
+        if resource in CHILDREN:
+            prefixes = {kind: child_name(kind, "") for kind in KINDS}
+            named |= {(kind, name[len(prefix) :]) for kind, prefix in prefixes.items() if name.startswith(prefix)}
+        return [Key(kind, namespace, instance) for kind, instance in named if kind in KINDS and instance]
 
     def _dependants(self, key: Key) -> list[Key]:
         agents = self._declared(key.namespace, "Agent")

@@ -43,7 +43,8 @@ SILENT_S = 70  # without any event or bookmark a stream counts as dead
 DEAD_S = 180  # a kind whose watch was not asked for in so long is not being watched
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
 
-OnEvent = Callable[[Resource, str, Object], None]  # resource, ADDED/MODIFIED/DELETED or LISTED, object
+OnEvent = Callable[[Resource, Object, bool], None]  # the object, and whether it has gone
+OnListed = Callable[[Resource], None]
 
 
 def watched(settings: Settings) -> tuple[Resource, ...]:
@@ -59,7 +60,10 @@ def selector(resource: Resource) -> str | None:
 
 
 class Watcher:
-    """Supervises kopf on its own thread. `on_event` is called on that thread."""
+    """Supervises kopf on its own thread. `on_event` and `on_listed` are called on that thread.
+
+    `on_listed` is called as a watch begins anew by a list: what was deleted in between, no event tells.
+    """
 
     def __init__(
         self,
@@ -67,11 +71,13 @@ class Watcher:
         resources: tuple[Resource, ...],
         namespaces: tuple[str, ...],
         on_event: OnEvent,
+        on_listed: OnListed,
     ) -> None:
         self._connection = connection
         self._resources = resources
         self._namespaces = namespaces
         self._on_event = on_event
+        self._on_listed = on_listed
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="kopf", daemon=True)
         self._asked: dict[str, float] = {}  # plural -> when its watch was last asked for
@@ -123,15 +129,20 @@ class Watcher:
         return aiohttp.ClientSession(connector=connector, trace_configs=[self._trace()])
 
     def _trace(self) -> aiohttp.TraceConfig:
-        """Notes each watch that the server accepts, and gives every request the credentials of the moment."""
+        """Notes each list and watch that the server accepts, and gives every request the credentials of the moment."""
         trace = aiohttp.TraceConfig()
 
         async def authorize(_: Any, context: SimpleNamespace, params: aiohttp.TraceRequestStartParams) -> None:
             params.headers.update(self._connection.headers())
 
         async def note(_: Any, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams) -> None:
-            if params.response.ok and params.url.query.get("watch"):
-                self._asked[params.url.path.rpartition("/")[2]] = time.monotonic()
+            plural = params.url.path.rpartition("/")[2]
+            if not params.response.ok:
+                return
+            if params.url.query.get("watch"):
+                self._asked[plural] = time.monotonic()
+            elif listed := next((one for one in self._resources if one.plural == plural), None):
+                self._on_listed(listed)
 
         trace.on_request_start.append(authorize)
         trace.on_request_end.append(note)
@@ -153,7 +164,7 @@ class Watcher:
             obj = dict(event["object"])
             obj.setdefault("apiVersion", resource.api_version)
             obj.setdefault("kind", resource.kind)
-            self._on_event(resource, event["type"] or "LISTED", obj)
+            self._on_event(resource, obj, event["type"] == "DELETED")
 
         kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=resource.plural)(seen)
 
