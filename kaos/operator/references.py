@@ -22,7 +22,8 @@ from kaos.operator.cache import Cache
 
 Object = dict[str, Any]
 log = logging.getLogger("kaos.operator")
-RETRY_S = 2.0
+FIRST_RETRY_S, LAST_RETRY_S = 1.0, 10.0
+SHORTEST_S = 1.0  # a watch that ends sooner is no better than a failing one
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class Selection:
     namespace: str
     labels: str | None = None
     fields: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.resource.plural} of {self.namespace} with {self.labels or self.fields}"
 
 
 def named(resource: Resource, namespace: str, name: str) -> Selection:
@@ -94,21 +98,24 @@ class Watches:
         return self._cache.labelled(selection.resource, selection.namespace, key, value)
 
     async def _run(self, selection: Selection) -> None:
+        pause_s = FIRST_RETRY_S
         while True:
+            began = asyncio.get_running_loop().time()
             try:
                 version = await self._list(selection)
                 self._listed[selection].set()
                 await self._follow(selection, version)
-            except asyncio.CancelledError:
-                raise
             except ApiError as refused:
-                if refused.code == 410:
-                    continue
-                self._listed[selection].set()  # unreadable is as good as missing: the decision says so
-                log.warning("watching %s of %s: %s", selection.resource.plural, selection.namespace, refused.cause)
-            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-                log.info("watching %s of %s: %s", selection.resource.plural, selection.namespace, error)
-            await asyncio.sleep(RETRY_S)
+                if refused.code in (401, 403, 404):
+                    self._listed[selection].set()  # unreadable is as good as missing: the decision says so
+                if refused.code != 410:
+                    level = logging.WARNING if pause_s == FIRST_RETRY_S else logging.DEBUG
+                    log.log(level, "watching %s: %s", selection, refused.cause)
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError, LookupError) as error:
+                log.info("watching %s: %s", selection, error or type(error).__name__)
+            lasted = asyncio.get_running_loop().time() - began > LAST_RETRY_S
+            pause_s = FIRST_RETRY_S if lasted else min(pause_s * 2, LAST_RETRY_S)
+            await asyncio.sleep(pause_s)
 
     async def _list(self, selection: Selection) -> str:
         listed = await self._client.list(
@@ -124,6 +131,7 @@ class Watches:
 
     async def _follow(self, selection: Selection, version: str) -> None:
         while True:
+            began = asyncio.get_running_loop().time()
             stream = self._client.watch(
                 selection.resource, selection.namespace, version, labels=selection.labels, fields=selection.fields
             )
@@ -134,6 +142,8 @@ class Watches:
                         self._gone(selection, event.object)
                     elif event.type != "BOOKMARK":
                         self._put(selection, event.object)
+            if asyncio.get_running_loop().time() - began < SHORTEST_S:
+                await asyncio.sleep(SHORTEST_S)
 
     def _gone(self, selection: Selection, obj: Object) -> None:
         """Deleted, or no longer selected: an object that has only lost its label is still there for who names it."""

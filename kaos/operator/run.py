@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,8 @@ from kaos.operator.term import Term
 log = logging.getLogger("kaos.operator")
 
 RETRY_S = 3.0
+# An API server takes objects nested 10,000 deep; one of them must not keep us from reading all the others.
+DEEPEST_JSON = 25_000
 INSTALL = "Install it: kaos system install --no-operator"
 
 
@@ -46,6 +49,7 @@ def run(
     takes its own Lease back at once. `on_waiting` is told who leads while we stand by. Raises NoConnection when the
     cluster does not answer at the start, NotFound when KAOS is not installed there, ApiError when rights are missing.
     """
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEPEST_JSON))
     operator = Operator(connection, namespaces, settings or Settings(), identity or own_identity(), on_waiting)
     asyncio.run(operator.run(stop, ready))
 
@@ -70,7 +74,7 @@ class Operator:
     async def run(self, stop: threading.Event, ready: threading.Event) -> None:
         stopped = _as_asyncio(stop)
         async with AsyncClient(self._connection) as client:
-            await check_installed(client, self._settings.system_namespace)
+            await check_installed(client, self._settings.system_namespace, self._namespaces)
             name = lease_name(self._namespaces)
             lease = Lease(client, self._settings.system_namespace, name, self._identity, self._on_waiting)
             keeping = asyncio.create_task(lease.keep())
@@ -78,35 +82,38 @@ class Operator:
                 while not stopped.is_set():
                     await _first(lease.leading.wait(), stopped.wait())
                     if not stopped.is_set():
-                        await self._lead(client, lease, stopped, ready)
+                        await _first(self._lead(client, ready), lease.lost.wait(), stopped.wait())
             finally:
                 keeping.cancel()
                 await asyncio.gather(keeping, return_exceptions=True)
 
-    async def _lead(self, client: AsyncClient, lease: Lease, stopped: asyncio.Event, ready: threading.Event) -> None:
-        """Reconcile until the lead or the process ends."""
+    async def _lead(self, client: AsyncClient, ready: threading.Event) -> None:
+        """Reconcile until cancelled, or until the cluster cannot be read."""
         try:
             async with Term(client, self._namespaces, self._settings).running():
                 ready.set()
-                await _first(lease.lost.wait(), stopped.wait())
+                await asyncio.Event().wait()
         except (ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
             log.warning("cannot read the cluster: %s; again in %.0f s", error or type(error).__name__, RETRY_S)
-            await _first(asyncio.sleep(RETRY_S), stopped.wait())
+            await asyncio.sleep(RETRY_S)
+        except Exception:
+            log.exception("a defect in KAOS; again in %.0f s", RETRY_S)
+            await asyncio.sleep(RETRY_S)
         finally:
             ready.clear()
 
 
-async def check_installed(client: AsyncClient, system_namespace: str) -> None:
+async def check_installed(client: AsyncClient, system_namespace: str, namespaces: tuple[str, ...] = ()) -> None:
     """Raises NotFound for what is missing on a bare cluster, NoConnection when nobody answers."""
     where = f"{client.connection.server} (context {client.connection.context})"
     try:
         try:
-            await client.list(MCPSERVERS, system_namespace)
+            await client.list(MCPSERVERS, namespaces[0] if namespaces else None)
         except ApiError as refused:
             if refused.code != 404:
                 raise
             raise NotFound(f"The cluster at {where} knows no MCPServers.", INSTALL) from None
-        if await client.find(NAMESPACES, system_namespace) is None:
+        if await _is_missing(client, system_namespace):
             raise NotFound(f"The cluster at {where} has no namespace {system_namespace}.", INSTALL)
         if await client.find(CONFIGMAPS, REGISTRY_CONFIGMAP, system_namespace) is None:
             raise NotFound(
@@ -114,6 +121,15 @@ async def check_installed(client: AsyncClient, system_namespace: str) -> None:
             )
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise NoConnection(f"No answer from {where}: {error}.", "Is the cluster up?") from None
+
+
+async def _is_missing(client: AsyncClient, namespace: str) -> bool:
+    try:
+        return await client.find(NAMESPACES, namespace) is None
+    except ApiError as refused:
+        if refused.code == 403:  # an operator of some namespaces need not know of others
+            return False
+        raise
 
 
 def _as_asyncio(event: threading.Event) -> asyncio.Event:
@@ -130,10 +146,14 @@ def _as_asyncio(event: threading.Event) -> asyncio.Event:
 
 
 async def _first(*waits: Any) -> None:
-    """Return as soon as one of them is done."""
+    """Return once one of them is done and the others have ended; what it raises is raised."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
