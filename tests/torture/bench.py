@@ -1,0 +1,194 @@
+"""A local cluster, a faulty way to it, and operators on that way: where operators are tormented."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kaos.api.names import MCPSERVERS
+from kaos.cluster import ApiError
+from kaos.cluster.aio import AsyncClient
+from kaos.kube.resources import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    EVENTS,
+    LEASES,
+    NAMESPACES,
+    NETWORKPOLICIES,
+    PODS,
+    REPLICASETS,
+    SERVICES,
+    Resource,
+)
+from tests.torture.faults import Proxy
+from tests.torture.operators import Operator
+
+Object = dict[str, Any]
+IMAGE = "example.org/tiny-mcp:1"
+DUMPED = (MCPSERVERS, DEPLOYMENTS, REPLICASETS, PODS, SERVICES, NETWORKPOLICIES)
+READY_S = 30.0
+
+
+class Bench:
+    """Everything of one test. `client` is the straight way to the API server."""
+
+    def __init__(self, client: AsyncClient, proxy: Proxy, directory: Path) -> None:
+        self.client = client
+        self.proxy = proxy
+        self._directory = directory
+        self._operators: list[Operator] = []
+        self._namespaces: list[str] = []
+
+    def operator(self, name: str = "one", namespaces: tuple[str, ...] = (), **settings: Any) -> Operator:
+        kubeconfig = self.proxy.kubeconfig_for(name, self._directory)
+        made = Operator(kubeconfig, self._directory / f"{name}.log", namespaces, **settings)
+        self._operators.append(made)
+        return made
+
+    async def namespace(self, name: str) -> str:
+        await self.client.create(NAMESPACES, {"metadata": {"name": name}})
+        self._namespaces.append(name)
+        return name
+
+    async def server(self, namespace: str, name: str = "calc", behaviour: str = "good", **spec: Any) -> Object:
+        """An MCPServer that runs the tiny server."""
+        env = [{"name": "BEHAVIOUR", "value": behaviour}]
+        body = {
+            "apiVersion": MCPSERVERS.api_version,
+            "kind": MCPSERVERS.kind,
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"runtime": "custom", "container": {"image": IMAGE, "env": env}, **spec},
+        }
+        return await self.client.create(MCPSERVERS, body, namespace)
+
+    async def until(
+        self,
+        holds: Callable[[Object | None], Any],
+        namespace: str,
+        name: str = "calc",
+        resource: Resource = MCPSERVERS,
+        timeout_s: float = READY_S,
+    ) -> Object | None:
+        """The object once `holds` says so; None stands for one that is not there."""
+        found: Object | None = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not holds(found := await self.client.find(resource, name, namespace)):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            told = json.dumps((found or {}).get("status"), indent=1)
+            raise AssertionError(f"{resource.kind} {namespace}/{name} after {timeout_s} s: {told}") from None
+        return found
+
+    async def dump(self, namespace: str) -> Object:
+        """All that there is in the namespace, without what differs from life to life."""
+        found = {}
+        for resource in DUMPED:
+            for obj in (await self.client.list(resource, namespace)).items:
+                if resource == REPLICASETS and obj["spec"]["replicas"] == 0:
+                    continue  # history
+                place = f"{resource.kind}/{_plain_name(obj['metadata']['name'])}"
+                while place in found:
+                    place += "+"
+                found[place] = _masked(obj)
+        return found
+
+    async def versions(self, namespace: str) -> dict[str, str]:
+        """The resourceVersion of everything in the namespace but Events and Leases."""
+        found = {}
+        for resource in (*DUMPED, CONFIGMAPS):
+            for obj in (await self.client.list(resource, namespace)).items:
+                found[f"{resource.kind}/{obj['metadata']['name']}"] = obj["metadata"]["resourceVersion"]
+        return found
+
+    async def events(self, namespace: str) -> list[Object]:
+        return (await self.client.list(EVENTS, namespace)).items
+
+    async def forget_lead(self) -> None:
+        """So that the next operator need not wait until the lead of a killed one has lapsed."""
+        for lease in (await self.client.list(LEASES, "kaos-system")).items:
+            await self.client.delete(LEASES, lease["metadata"]["name"], "kaos-system")
+
+    async def quiet(self, for_s: float, timeout_s: float = 30) -> None:
+        """Return once no operator has written anything for so long."""
+        seen, since = -1, 0.0
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(timeout_s):
+            while True:
+                if (count := len(self.proxy.writes())) != seen:
+                    seen, since = count, loop.time()
+                if loop.time() - since >= for_s:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def clear(self) -> None:
+        for operator in self._operators:
+            if operator.alive:
+                await operator.stop()
+        for name in self._namespaces:
+            try:
+                await self.client.delete(NAMESPACES, name)
+            except ApiError as refused:
+                if refused.code != 404:
+                    raise
+
+    def tracebacks(self) -> str:
+        return "\n".join(filter(None, (operator.tracebacks() for operator in self._operators)))
+
+
+def is_ready(obj: Object | None) -> bool:
+    status = (obj or {}).get("status") or {}
+    if not status.get("ready") or status.get("observedGeneration") != obj["metadata"]["generation"]:
+        return False
+    return all(one["status"] == "False" for one in status["conditions"] if one["type"] == "Progressing")
+
+
+def has_reason(reason: str) -> Callable[[Object | None], bool]:
+    return lambda obj: ((obj or {}).get("status") or {}).get("reason") == reason
+
+
+def gone(obj: Object | None) -> bool:
+    return obj is None
+
+
+_MASKED = {
+    "uid", "resourceVersion", "creationTimestamp", "managedFields", "lastTransitionTime", "lastUpdateTime",
+    "lastProbeTime", "startTime", "startedAt", "finishedAt", "containerID", "podIP", "podIPs", "hostIP", "hostIPs",
+    "clusterIP", "clusterIPs", "nodeName", "restartCount", "lastState", "generation", "observedGeneration",
+    "pod-template-hash", "containerPort", "deployment.kubernetes.io/revision",
+}  # fmt: skip
+_GENERATED = re.compile(r"(-[a-z0-9]{5,10})(-[a-z0-9]{5})?$")
+
+
+def _plain_name(name: str) -> str:
+    return _GENERATED.sub("-*", name) if name.count("-") > 1 else name
+
+
+def _masked(value: Any, namespace: str = "") -> Any:
+    if isinstance(value, dict):
+        namespace = namespace or (value.get("metadata") or {}).get("namespace", "")
+        return {
+            key: _masked(inner, namespace)
+            for key, inner in value.items()
+            if key not in _MASKED and not key.startswith("local.kaos.tools/")
+        }
+    if isinstance(value, list):
+        return [_masked(inner, namespace) for inner in value]
+    if isinstance(value, str):
+        return _plain_name(value.replace(namespace, "NAMESPACE")) if namespace else value
+    return value
+
+
+def differences(found: Any, wanted: Any, place: str = "") -> list[str]:
+    """Where two dumps differ, in words."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        keys = sorted(found.keys() | wanted.keys())
+        return [one for key in keys for one in differences(found.get(key), wanted.get(key), f"{place}.{key}")]
+    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        pairs = enumerate(zip(found, wanted, strict=True))
+        return [one for number, pair in pairs for one in differences(*pair, f"{place}[{number}]")]
+    return [] if found == wanted else [f"{place}: {found!r}, wanted: {wanted!r}"]
