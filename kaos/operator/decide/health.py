@@ -168,7 +168,7 @@ def waiting_for(pods: Iterable[Object], container: str) -> str:
         return ""
     if _condition(pod, "PodReadyToStartContainers") == "False":
         secrets = ", ".join(sorted(_secret_volumes(pod)))
-        return "the pod's volumes and network are being set up" + (f"; it needs Secret {secrets}" if secrets else "")
+        return f"the pod's volumes are being set up; they need Secret {secrets}" if secrets else ""
     status = _status_of(pod, container)
     if "running" in (status.get("state") or {}):
         return f"container {container} runs, but does not accept connections on its port yet"

@@ -219,8 +219,8 @@ def volumes(*names: str) -> Object:
 @pytest.mark.parametrize(
     ("one", "words"),
     [
-        (volumes("keys"), "the pod's volumes and network are being set up; it needs Secret keys"),
-        (volumes(), "the pod's volumes and network are being set up"),
+        (volumes("keys"), "the pod's volumes are being set up; they need Secret keys"),
+        (volumes(), ""),
         (pod(ready=False), "container mcp-server runs, but does not accept connections on its port yet"),
         (pod(ready=False, state=waiting("ContainerCreating")), ""),
         (pod(), ""),

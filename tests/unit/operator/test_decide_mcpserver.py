@@ -212,7 +212,7 @@ MADE = [
     Case("its volumes are not there", server(), failing(pod(ready=False, state={"waiting": {
              "reason": "ContainerCreating"}}, conditions=[{"type": "PodScheduled", "status": "True"},
              {"type": "PodReadyToStartContainers", "status": "False"}])), "Pending", Reason.ROLLOUT_IN_PROGRESS,
-         ("volumes and network are being set up",), kinds=ALL, told="TTTF"),
+         ("pods are being started",), kinds=ALL, told="TTTF"),
     Case("nothing listens", server(), failing(pod(ready=False)), "Pending", Reason.ROLLOUT_IN_PROGRESS,
          ("container mcp-server runs, but does not accept connections",), kinds=ALL, told="TTTF"),
     Case("its pod is up and has not been asked", server(), running(server(), handshakes=()), "Pending",
@@ -312,7 +312,7 @@ RUNNING = [
          Reason.ROLLOUT_IN_PROGRESS, kinds=ALL, told="TTTF"),
     Case("its children have lost their owner", server(was()),
          running(server(), children=orphaned(children(server(), world()))), "Ready", Reason.READY, ready=True,
-         kinds=ALL, told="TTFT", asks=True),
+         kinds=ALL, told="TTTT", asks=True),
     Case("a child is refused while old pods serve", server(was()),
          running(server(), refused=Problem(Reason.QUOTA_EXCEEDED, "exceeded quota")), "Degraded",
          Reason.QUOTA_EXCEEDED, ready=True, kinds=ALL, told="TTFT", asks=True),

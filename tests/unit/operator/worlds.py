@@ -73,7 +73,9 @@ def children(obj: Object, around: World) -> dict[tuple[str, str], Object]:
     made = mcpserver.decide(obj, around).children
     live = {}
     for number, child in enumerate(made):
+        writers = [{"manager": "kaos-operator", "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": {}}]
         meta = child.object["metadata"] | {"uid": f"uid-{number}", "resourceVersion": "7", "generation": 1}
+        meta["managedFields"] = writers
         live[child.object["kind"], meta["name"]] = child.object | {"metadata": meta}
     deployment = live["Deployment", NAME]
     live["Deployment", NAME] = deployment | {"status": rolled(deployment["spec"]["replicas"])}
@@ -148,8 +150,9 @@ def foreign(kind: str, name: str = NAME, **meta: Any) -> dict[tuple[str, str], O
 
 
 def orphaned(live: dict[tuple[str, str], Object], **meta: Any) -> dict[tuple[str, str], Object]:
-    """The children with other metadata, by default without their owner."""
-    return {place: obj | {"metadata": obj["metadata"] | {"ownerReferences": [], **meta}} for place, obj in live.items()}
+    """The children with other metadata, by default without owner, labels and annotations."""
+    bare = {"ownerReferences": [], "labels": {}, "annotations": {}, **meta}
+    return {place: obj | {"metadata": obj["metadata"] | bare} for place, obj in live.items()}
 
 
 def former_owner() -> list[Object]:
