@@ -56,7 +56,7 @@ def calculator(client, room):
         ("kaos mcp list --context kaos", ["kaos-local"]),
         ("kaos context use k", ["kaos-local"]),
         ("kaos mcp get --context nope ", []),
-        ("kaos mcp get -n nowhere ", []),
+        ("kaos mcp get -n nowhere-to-be-found ", []),
     ],
 )
 def test_names_are_those_of_the_cluster(complete, room, calculator, line, choices):
