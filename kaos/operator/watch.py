@@ -89,7 +89,8 @@ class Watcher:
     def stop(self) -> None:
         """Blocks until kopf has ended, some tenths of a second."""
         self._stop.set()
-        self._thread.join(10)
+        if self._thread.ident is not None:
+            self._thread.join(10)
 
     def dead(self) -> list[str]:
         """The kinds that are not being watched, however alive the thread looks."""
