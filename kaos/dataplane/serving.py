@@ -7,14 +7,15 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-import uvicorn
-
 DRAIN_S = 25
+KEEP_ALIVE_S = 75  # longer than our clients keep a connection, so that none is closed under a request
 EX_CONFIG = 78  # sysexits(3): the operator reads it as a fault of the configuration
 
 
 def serve(app: Any, port: int) -> None:
     """Serve until SIGTERM, then finish what is under way; exit code 0."""
+    import uvicorn  # what only reads this module's constants goes without
+
     # uvicorn gives the signal back when it has drained: an end that was asked for is a good one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
@@ -23,6 +24,7 @@ def serve(app: Any, port: int) -> None:
         port=port,
         log_level="warning",
         timeout_graceful_shutdown=DRAIN_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
         server_header=False,
     )
 
