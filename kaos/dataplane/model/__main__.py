@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
-from kaos.dataplane.model.settings import Mock
-from kaos.dataplane.serving import refuse, serve
+from kaos.dataplane.serving import refuse
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 
 def main() -> None:
@@ -19,32 +21,34 @@ def main() -> None:
     parser.add_argument("--config", help="relay, proxy: a file with LiteLLM's model_list")
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
     options = parser.parse_args()
+    host = os.environ.get("HOST", "0.0.0.0")
     try:
-        app = _app(options)
+        app = _app(options, host)
     except ValueError as error:
         refuse(error)
+    from kaos.dataplane.model.server import serve
+
     print(f"{options.what} model on port {options.port}", flush=True)
-    serve(app, options.port)
+    serve(app, host, options.port)
 
 
-def _app(options: argparse.Namespace) -> Any:
+def _app(options: argparse.Namespace, host: str) -> web.Application:
     if options.what == "mock":
         from kaos.dataplane.model.mock_app import app
+        from kaos.dataplane.model.settings import Mock
 
-        return app(Mock.read(os.environ))
-    from kaos.dataplane.model.relay import Unsupported, app, read
+        return app(Mock.read(os.environ), host)
+    from kaos.dataplane.model import relay, routing
 
     if not options.config:
         raise ValueError(f"{options.what} needs --config FILE")
-    try:
-        return app(read(options.config, os.environ))
-    except Unsupported as foreign:
-        if options.what == "relay":
-            raise
+    document = routing.load(options.config)
+    if options.what == "proxy" and (foreign := routing.unsupported(document)):
         from kaos.dataplane.model.litellm import become
 
-        print(f"{foreign}; so this is LiteLLM", flush=True)
+        print(f"{foreign[0]}; so this is LiteLLM", flush=True)
         become(options.config, options.port)
+    return relay.app(routing.Routes(document, os.environ), host)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""The mock model: what it answers, by rules that anybody can foresee.
+"""The mock model: what it answers, by rules that anybody can foresee. The first that applies counts.
 
 1. Scripted responses, if there are any: one for each model call of a conversation, from its beginning.
-2. `error STATUS` as the user's words: that HTTP status. `stall`: no answer.
-3. `call TOOL {...}` as the user's words: that call.
-4. Tools are offered and the user's words name one, or ask for a sum: a call with the words' numbers and texts.
-5. Tools have answered: their answers in a sentence.
-6. Otherwise the user's words again.
+2. Tools have answered: what they said.
+3. `error STATUS` as the user's words: that HTTP status, from 400 to 599. `stall`: an answer that does not come.
+4. `call TOOL {...}` as the user's words: that call; several, each on a line of its own: parallel calls.
+5. Tools are offered, and the words ask for one by the plain rules of `wishes`: a call.
+6. Otherwise the words again.
 
-Everything it says begins with `mock:`, so that nobody takes it for a model.
+What it says by rule begins with `mock:`, so that nobody takes it for a model.
 """
 
 from __future__ import annotations
@@ -16,47 +16,46 @@ import json
 import re
 from typing import Any
 
-from kaos.dataplane.model.openai import Failure, Reply, count, text_of
+from kaos.dataplane.model import wishes
+from kaos.dataplane.model.openai import Failure, Reply, count, invalid, text_of
 
 Object = dict[str, Any]
 
 EXHAUSTED = "[no more mock responses]"
 STALL = "stall"
-_CALL = re.compile(r"\s*call\s+([\w.-]+)\s*(\{.*\})?\s*", re.DOTALL)
-_ERROR = re.compile(r"\s*error\s+(\d{3})\s*")
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])")
-_QUOTED = re.compile(r"[\"'“]([^\"'”]+)[\"'”]")
-_SUMS = {
-    "add": re.compile(r"\d\s*(?:\+|plus)\s*-?\d|\b(?:add|sum)\b", re.IGNORECASE),
-    "subtract": re.compile(r"\d\s*(?:-|minus)\s*\d|\b(?:subtract|difference)\b", re.IGNORECASE),
-    "multiply": re.compile(r"\d\s*(?:\*|x|times)\s*-?\d|\b(?:multiply|product)\b", re.IGNORECASE),
-    "divide": re.compile(r"\d\s*(?:/|divided by)\s*-?\d|\bdivide\b", re.IGNORECASE),
-}
-_FAILURES = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    404: "invalid_request_error",
-    429: "rate_limit_error",
-}
+_CALL = re.compile(r"\s*call\s+([\w.-]+)[ \t]*")
+_ERROR = re.compile(r"error\s+([45]\d\d)")
+_KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
-def reply(messages: list[Object], tools: list[Object], script: tuple[str, ...]) -> Reply:
-    """What the mock says to this conversation. Raises Failure when asked to fail."""
+def reply(
+    messages: list[Object], functions: list[Object], script: tuple[str, ...], insist: bool = False
+) -> Reply | None:
+    """What the mock says to this conversation: a call in any case if the caller insists; None is nothing, for ever.
+
+    Raises Failure when it is asked to.
+    """
     if script:
         return scripted(script, sum(1 for message in messages if message.get("role") == "assistant"))
-    last = messages[-1] if messages else {}
-    if last.get("role") == "tool":
+    if messages[-1].get("role") == "tool":
         return Reply(f"mock: {_told(messages)}")
-    words = text_of(last.get("content"))
+    words = words_of(messages)
+    if words == STALL:
+        return None
     if found := _ERROR.fullmatch(words):
-        status = int(found[1])
-        headers = {"retry-after": "1"} if status == 429 else {}
-        raise Failure(status, _FAILURES.get(status, "server_error"), "mock: asked to fail", headers)
-    if found := _CALL.fullmatch(words):
-        return _explicit(found[1], found[2])
-    if call := _foreseen(words, tools):
-        return Reply(tool_calls=(call,))
+        raise failure(int(found[1]))
+    if calls := _explicit(words, functions):
+        return Reply(tool_calls=calls)
+    wish = wishes.any_call(words, functions) if insist and functions else wishes.wished(words, functions)
+    if wish:
+        return Reply(tool_calls=((wish[0], json.dumps(wish[1])),))
     return Reply(f"mock: {words}" if words else "mock: nothing was said")
+
+
+def words_of(messages: list[Object]) -> str:
+    """What the user said last."""
+    said = next((one for one in reversed(messages) if one.get("role") == "user"), {})
+    return text_of(said.get("content")).strip()
 
 
 def scripted(script: tuple[str, ...], turn: int) -> Reply:
@@ -65,59 +64,55 @@ def scripted(script: tuple[str, ...], turn: int) -> Reply:
         return Reply(EXHAUSTED)
     try:
         said = json.loads(script[turn])
-        calls = said["tool_calls"] if isinstance(said, dict) else None
-    except (ValueError, KeyError):
-        calls = None
-    if not isinstance(calls, list):
+        calls = said["tool_calls"]
+        wanted = tuple((str(one["name"]), _as_text(one.get("arguments"))) for one in calls)
+    except (ValueError, LookupError, TypeError, AttributeError):
         return Reply(script[turn])
-    wanted = tuple(
-        (str(one["name"]), one.get("arguments") or {}) for one in calls if isinstance(one, dict) and "name" in one
-    )
     return Reply(text_of(said.get("content")), wanted)
 
 
+def failure(status: int) -> Failure:
+    """The failure that was asked for."""
+    headers = {"retry-after": "1"} if status == 429 else {}
+    kind = _KINDS.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return Failure(status, kind, f"mock: asked to fail with {status}", headers)
+
+
 def prompt_tokens(messages: list[Object]) -> int:
+    """Four for each message, and its text."""
     return sum(count(text_of(message.get("content"))) + 4 for message in messages)
 
 
-def _explicit(name: str, arguments: str | None) -> Reply:
-    try:
-        return Reply(tool_calls=((name, json.loads(arguments or "{}")),))
-    except ValueError:
-        raise Failure(400, "invalid_request_error", f"mock: the arguments of call {name} are not JSON") from None
+def _as_text(arguments: Any) -> str:
+    """Arguments as a model gives them; a text stays as it is, even where it is no JSON."""
+    return arguments if isinstance(arguments, str) else json.dumps(arguments or {})
 
 
-def _foreseen(words: str, tools: list[Object]) -> tuple[str, Object] | None:
-    """The call that these words ask for, with arguments in the order in which they stand there."""
-    for tool in tools:
-        function = tool.get("function") or {}
-        name = str(function.get("name", ""))
-        own = re.split(r"__|\.", name)[-1]  # without a server's prefix
-        named = re.search(rf"(?<![\w-]){re.escape(own)}(?![\w-])", words, re.IGNORECASE)
-        if named or (own in _SUMS and _SUMS[own].search(words)):
-            return name, _arguments(function.get("parameters") or {}, words)
-    return None
-
-
-def _arguments(schema: Object, words: str) -> Object:
-    numbers = [json.loads(text) for text in _NUMBER.findall(words)]
-    texts = _QUOTED.findall(words)
-    found: Object = {}
-    for name, field in (schema.get("properties") or {}).items():
-        kind = field.get("type")
-        if kind in ("integer", "number") and numbers:
-            found[name] = numbers.pop(0)
-        elif kind == "string" and (texts or name in (schema.get("required") or ())):
-            found[name] = texts.pop(0) if texts else words
-    return found
+def _explicit(words: str, functions: list[Object]) -> tuple[tuple[str, str], ...]:
+    """The calls that the words spell out; none when they are anything else. Raises Failure for broken arguments."""
+    calls, at = [], 0
+    while at < len(words):
+        found = _CALL.match(words, at)
+        if not found:
+            return ()
+        name, at, arguments = found[1], found.end(), {}
+        if given := words.startswith("{", at):
+            try:
+                arguments, at = json.JSONDecoder().raw_decode(words, at)
+            except (ValueError, RecursionError):
+                raise invalid(f"mock: the arguments of call {name} are not JSON") from None
+        known = wishes.offered(name, functions)
+        if not (given or known):  # "call mum" is no call
+            return ()
+        calls.append((known or name, json.dumps(arguments)))
+    return tuple(calls)
 
 
 def _told(messages: list[Object]) -> str:
     """What the tools of the last turn have answered."""
-    answers = []
+    answers: list[str] = []
     for message in reversed(messages):
         if message.get("role") != "tool":
             break
-        answers.append(text_of(message.get("content")))
-    told = " and ".join(reversed(answers))
-    return f"the tool answered {told}" if len(answers) == 1 else f"the tools answered {told}"
+        answers.insert(0, text_of(message.get("content")))
+    return f"the tool{'s' * (len(answers) > 1)} answered {' and '.join(answers)}"

@@ -1,110 +1,104 @@
-"""The mock model over HTTP: OpenAI's chat completions, JSON and streaming."""
+"""The mock model over HTTP: chat completions and the older completions, JSON and streaming."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from aiohttp import web
 
-from kaos.dataplane.model import mock, openai
-from kaos.dataplane.model.openai import Failure, Reply
+from kaos.dataplane.model import mock, names, openai, server
+from kaos.dataplane.model.metrics import Metrics
+from kaos.dataplane.model.openai import Failure, Reply, invalid
 from kaos.dataplane.model.settings import Mock
 
 Object = dict[str, Any]
-STALL_S = 3600
 
 
-@dataclass
-class Counts:
-    """What /metrics tells."""
-
-    requests: int = 0
-    failures: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-def app(settings: Mock) -> Starlette:
+def app(settings: Mock, host: str) -> web.Application:
     """The whole server."""
-    counts = Counts()
+    model = _Model(settings)
+    made = server.application(model.metrics, host, lambda: settings.models, "mock")
+    made.router.add_post("/v1/chat/completions", model.chat)
+    made.router.add_post("/v1/completions", model.complete)
+    made.on_shutdown.append(model.end)
+    return made
 
-    async def complete(request: Request) -> Response:
-        counts.requests += 1
+
+class _Model:
+    def __init__(self, settings: Mock) -> None:
+        self.metrics = Metrics()
+        self._settings = settings
+        self._ending = asyncio.Event()
+
+    async def end(self, _: web.Application) -> None:
+        """Answers that stall keep nobody waiting for the end."""
+        self._ending.set()
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        body, identity = await self._read(request)
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
+            raise invalid("messages must be a list of at least one message")
+        functions, insist = _functions(body)
+        reply = mock.reply(messages, functions, self._settings.responses, insist)
+        return await self._say(request, body, reply, mock.prompt_tokens(messages), identity)
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        body, identity = await self._read(request)
+        prompt = body.get("prompt")
+        if not isinstance(prompt, str):
+            raise invalid("prompt must be a text; this mock takes one at a time")
+        reply = mock.reply([{"role": "user", "content": prompt}], [], self._settings.responses)
+        return await self._say(request, body, reply, openai.count(prompt), identity)
+
+    async def _say(
+        self, request: web.Request, body: Object, reply: Reply | None, tokens: int, identity: str
+    ) -> web.StreamResponse:
+        if reply is None:
+            return await self._stall(request, body)
+        self.metrics.spent(request[server.MODEL], openai.usage(tokens, reply))
+        return await server.say(request, body, reply, tokens, identity, self._settings.latency_s)
+
+    async def _stall(self, request: web.Request, body: Object) -> web.StreamResponse:
+        """Nothing, or of a stream its beginning and then nothing, until the caller has gone."""
+        if not body.get("stream"):
+            await self._ending.wait()
+            raise Failure(503, "server_error", "mock: ended while stalling, as it was asked to")
+        response = server.event_stream()
+        await response.prepare(request)
+        await response.write(b": mock: stalling, as it was asked to\n\n")
+        await self._ending.wait()
+        return response
+
+    async def _read(self, request: web.Request) -> tuple[Object, str]:
+        """The body and the identity of its answer. Raises Failure for what is no request for one of our models."""
+        data = await request.read()
         try:
-            body = _body(await request.body(), settings)
-            return await _answer(body, settings, counts)
-        except Failure as failure:
-            counts.failures += 1
-            return JSONResponse(failure.body(), failure.status, failure.headers)
-
-    async def models(request: Request) -> Response:
-        listed = [
-            {"id": name, "object": "model", "created": openai.CREATED, "owned_by": "mock"} for name in settings.models
-        ]
-        return JSONResponse({"object": "list", "data": listed})
-
-    async def health(request: Request) -> Response:
-        return JSONResponse({"status": "ok", "mock": True})
-
-    async def metrics(request: Request) -> Response:
-        lines = [f"kaos_model_{name}_total {value}" for name, value in vars(counts).items()]
-        return PlainTextResponse("\n".join(lines) + "\n")
-
-    return Starlette(
-        routes=[
-            Route("/v1/chat/completions", complete, methods=["POST"]),
-            Route("/v1/models", models),
-            Route("/health", health),
-            Route("/ready", health),
-            Route("/metrics", metrics),
-        ]
-    )
+            body = json.loads(data)
+        except (ValueError, RecursionError):
+            raise invalid("the body is not JSON") from None
+        model = body.get("model") if isinstance(body, dict) else None
+        if not isinstance(model, str):
+            raise invalid("the body names no model")
+        served = names.best(self._settings.models, model)
+        if served is None:
+            raise openai.not_served(model, self._settings.models)
+        request[server.MODEL] = served
+        return body, openai.identity_of(data)
 
 
-def _body(data: bytes, settings: Mock) -> Object:
-    """Raises Failure for what is no request."""
-    try:
-        body = json.loads(data)
-    except ValueError:
-        raise Failure(400, "invalid_request_error", "the body is not JSON") from None
-    messages = body.get("messages") if isinstance(body, dict) else None
-    if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
-        raise Failure(400, "invalid_request_error", "messages must be a list of messages")
-    if body.get("model") not in settings.models:
-        served = ", ".join(settings.models)
-        raise Failure(404, "invalid_request_error", f"there is no model {body.get('model')!r}; this mock has: {served}")
-    return body
-
-
-async def _answer(body: Object, settings: Mock, counts: Counts) -> Response:
-    messages, model = body["messages"], body["model"]
-    if messages and openai.text_of(messages[-1].get("content")).strip() == mock.STALL:
-        await asyncio.sleep(STALL_S)
-    tools = [] if body.get("tool_choice") == "none" else body.get("tools") or []
-    reply = mock.reply(messages, [one for one in tools if isinstance(one, dict)], settings.responses)
-    tokens, identity = mock.prompt_tokens(messages), openai.new_identity()
-    counts.prompt_tokens += tokens
-    counts.completion_tokens += openai.usage(tokens, reply)["completion_tokens"]
-    if body.get("stream"):
-        usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        events = _events(model, reply, tokens, identity, usage, settings.latency_s)
-        return StreamingResponse(events, media_type="text/event-stream")
-    await asyncio.sleep(settings.latency_s)
-    return JSONResponse(openai.completion(model, reply, tokens, identity))
-
-
-async def _events(
-    model: str, reply: Reply, tokens: int, identity: str, usage: bool, latency_s: float
-) -> AsyncIterator[bytes]:
-    pieces = list(openai.chunks(model, reply, tokens, identity, usage))
-    for piece in pieces:
-        await asyncio.sleep(latency_s / len(pieces))
-        yield b"data: " + json.dumps(piece).encode() + b"\n\n"
-    yield b"data: [DONE]\n\n"
+def _functions(body: Object) -> tuple[list[Object], bool]:
+    """The functions that may be called, and whether one must be."""
+    offered = body.get("tools")
+    tools = (one.get("function") for one in offered if isinstance(one, dict)) if isinstance(offered, list) else ()
+    functions = [one for one in tools if isinstance(one, dict) and isinstance(one.get("name"), str)]
+    match body.get("tool_choice"):
+        case "none":
+            return [], False
+        case "required":
+            return functions, True
+        case {"function": {"name": name}}:
+            return [one for one in functions if one["name"] == name], True
+    return functions, False

@@ -1,211 +1,210 @@
 """The relay: OpenAI's protocol in, OpenAI's protocol out, to the provider that the model's name leads to.
 
-It reads LiteLLM's configuration and does what LiteLLM does for providers that speak this protocol: routing by name
-and wildcard, keys, addresses, `mock_response`. Bodies pass through but for the model's name; streams are not buffered;
-status codes and Retry-After come back as they are. The caller's own credentials never travel on.
+It reads LiteLLM's configuration and does what LiteLLM does for providers that speak this protocol. Bodies pass through
+but for the model's name, streams are not held up, status codes and headers come back as they are. The caller's own
+credentials never travel on, and a caller who goes away ends the provider's work.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hmac
-import json
+import logging
+import os
 import re
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+import urllib.request
+from collections.abc import AsyncIterator
+from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
-import yaml
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from aiohttp import web
 
-from kaos.dataplane.model import openai
-from kaos.dataplane.model.openai import Failure, Reply
+from kaos.dataplane.model import body, openai, server
+from kaos.dataplane.model.body import Body
+from kaos.dataplane.model.metrics import Metrics
+from kaos.dataplane.model.openai import Failure, Reply, invalid
+from kaos.dataplane.model.routing import Routes, Target
 
 Object = dict[str, Any]
 
-OPENAI_BASE = "https://api.openai.com/v1"
-CONNECT_S, SILENCE_S = 10, 300
-_PASSED_BACK = ("content-type", "retry-after", "x-request-id")
-_VARIABLE = re.compile(r"os\.environ/(\w+)")
+PATHS = ("chat/completions", "completions", "embeddings", "responses")
+CONNECT_S = 10.0
+# Less than uvicorn's 5 s: a connection that the other side is about to close must not be given a call.
+IDLE_S = 4.0
+TAIL_BYTES = 2048  # of an answer, where the count of its tokens stands
+ERROR_BYTES = 64 * 1024
+_PASSED_ON = ("accept", "accept-encoding", "idempotency-key", "openai-beta", "traceparent", "tracestate")
+_OF_THE_CONNECTION = {
+    "alt-svc", "connection", "date", "keep-alive", "proxy-authenticate", "server", "set-cookie",
+    "strict-transport-security", "trailer", "transfer-encoding", "upgrade",
+}  # fmt: skip
+# Inside of a text the quotes would be escaped.
+_TOKENS = re.compile(rb'(?<!\\)"(prompt|completion)_tokens"\s*:\s*(\d{1,12})')
+
+log = logging.getLogger("kaos.model")
 
 
-class Unsupported(ValueError):
-    """A provider that only LiteLLM can speak to."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where one served name leads."""
-
-    name: str  # exact, `prefix/*` or `*`
-    model: str  # what the provider calls it; a `*` in it stands for what the name's `*` did
-    base: str
-    key: str
-    mock_response: str | None = None
-
-    def wildcard(self, wanted: str) -> str | None:
-        """What the name's `*` stands for; empty for an exact match; None when it does not match."""
-        if self.name == wanted:
-            return ""
-        if self.name == "*" or (self.name.endswith("/*") and wanted.startswith(self.name[:-1])):
-            return wanted[len(self.name) - 1 :]
-        return None
-
-
-@dataclass(frozen=True)
-class Relay:
-    """The whole configuration."""
-
-    targets: tuple[Target, ...]
-    master_key: str = ""
-
-
-def read(path: str, environ: Mapping[str, str]) -> Relay:
-    """The configuration of a file. Raises ValueError with what is wrong with it, Unsupported for a foreign provider."""
-    try:
-        document = yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
-    entries = document.get("model_list") if isinstance(document, dict) else None
-    if not isinstance(entries, list):
-        raise ValueError(f"{path} has no list model_list")
-    targets = []
-    for number, entry in enumerate(entries):
-        if not isinstance(entry, dict) or not isinstance(entry.get("litellm_params"), dict):
-            raise ValueError(f"{path}: model_list[{number}] has no litellm_params")
-        targets.append(_target(str(entry.get("model_name", "")), entry["litellm_params"], environ))
-    # The more of a name is given, the better it fits.
-    targets.sort(key=lambda target: ("*" in target.name, -len(target.name)))
-    return Relay(tuple(targets), environ.get("LITELLM_MASTER_KEY", ""))
-
-
-def _target(name: str, params: Object, environ: Mapping[str, str]) -> Target:
-    def value(key: str) -> str:
-        text = str(params.get(key) or "")
-        found = _VARIABLE.fullmatch(text)
-        return environ.get(found[1], "") if found else text
-
-    model, mock = value("model"), params.get("mock_response")
-    base = value("api_base") or OPENAI_BASE
-    provider, slash, rest = model.partition("/")
-    if provider != "openai" and mock is None and not params.get("api_base") and model != "*":
-        raise Unsupported(f"the relay speaks to providers of OpenAI's protocol only, and model {name} is {model}")
-    return Target(
-        name, rest if slash and provider == "openai" else model, base.rstrip("/"), value("api_key"),
-        None if mock is None else str(mock),
-    )  # fmt: skip
-
-
-def app(relay: Relay) -> Starlette:
+def app(routes: Routes, host: str) -> web.Application:
     """The whole server."""
-    session: list[aiohttp.ClientSession] = []
+    relay = _Relay(routes)
+    made = server.application(relay.metrics, host, lambda: routes.served, "relay")
+    for path in PATHS:
+        made.router.add_post(f"/v1/{path}", relay.forward)
+        made.router.add_post(f"/{path}", relay.forward)  # LiteLLM has them here too
+    made.cleanup_ctx.append(relay.connected)
+    return made
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector, auto_decompress=False) as made:
-            session.append(made)
+
+class _Relay:
+    def __init__(self, routes: Routes) -> None:
+        self.metrics = Metrics()
+        self._routes = routes
+        self._http: aiohttp.ClientSession
+
+    async def connected(self, _: web.Application) -> AsyncIterator[None]:
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S)
+        async with aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("user-agent", "content-type"),
+        ) as self._http:
             yield
 
-    async def forward(request: Request) -> Response:
+    async def forward(self, request: web.Request) -> web.StreamResponse:
+        self._check_key(request)
+        asked = body.read(await request.read())
+        entry = self._routes.entry(asked.model)
+        request[server.MODEL] = entry.name
+        mocked = asked.values.get("mock_response", entry.mock_response)
+        if mocked is not None:
+            return await self._mocked(request, asked, str(mocked))
+        target = self._routes.target(entry, asked.model)
+        return await self._pass(request, target, asked.with_model(target.model))
+
+    def _check_key(self, request: web.Request) -> None:
+        wanted = self._routes.master_key
+        if not wanted:
+            return
+        given = request.headers.get("x-litellm-api-key") or request.headers.get("authorization", "")
+        kind, _, rest = given.partition(" ")
+        key = rest.strip() if kind.lower() == "bearer" else given
+        if not hmac.compare_digest(key.encode(errors="replace"), wanted):
+            raise Failure(401, "authentication_error", "the key of this ModelAPI is missing or wrong")
+
+    async def _mocked(self, request: web.Request, asked: Body, text: str) -> web.StreamResponse:
+        """The answer that stands in the configuration, or in the request itself."""
+        if request.path.removeprefix("/v1") not in openai.SHAPES:
+            raise invalid("mock_response answers completions only")
+        messages = asked.values.get("messages")
+        messages = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
+        tokens, reply = sum(openai.count(openai.text_of(one.get("content"))) for one in messages), Reply(text)
+        self.metrics.spent(request[server.MODEL], openai.usage(tokens, reply))
+        return await server.say(request, asked.values, reply, tokens, openai.identity_of(asked.text.encode()))
+
+    async def _pass(self, request: web.Request, target: Target, data: bytes) -> web.StreamResponse:
+        """The provider's answer, as it comes."""
+        headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+        headers = {"accept-encoding": "identity"} | headers | {"content-type": "application/json"} | target.headers
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=target.timeout_s)
         try:
-            _check_key(request, relay)
-            body = _body(await request.body())
-            target, model = _route(relay, body["model"])
-            if target.mock_response is not None:
-                return _mocked(body, target.mock_response)
-            return await _forward(session[0], target, request.url.path, body | {"model": model})
+            answer = await self._http.post(
+                target.base + request.path.removeprefix("/v1"),
+                data=data,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+                proxy=_proxy(target.base),
+            )
+        except TimeoutError:
+            raise Failure(504, "server_error", f"the provider at {target.base} did not answer in time") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            why = f"the provider at {target.base} cannot be reached: {_worded(error)}"
+            raise Failure(502, "server_error", why) from None
+        try:
+            await _check_protocol(answer, target.base)
+            return await self._pour(request, answer, target.base)
+        finally:
+            answer.close()  # what has not been read by now, nobody waits for
+
+    async def _pour(self, request: web.Request, answer: aiohttp.ClientResponse, base: str) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status, reason=answer.reason)
+        for name, value in answer.headers.items():
+            if name.lower() not in _OF_THE_CONNECTION:
+                response.headers.add(name, value)
+        await response.prepare(request)
+        tail = b""
+        try:
+            async for piece in _pieces(answer, base):
+                await response.write(piece)
+                tail = (tail + piece)[-TAIL_BYTES:]
         except Failure as failure:
-            return JSONResponse(failure.body(), failure.status, failure.headers)
-
-    async def models(request: Request) -> Response:
-        listed = [
-            {"id": one.name, "object": "model", "created": openai.CREATED, "owned_by": "relay"} for one in relay.targets
-        ]
-        return JSONResponse({"object": "list", "data": listed})
-
-    async def health(request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    return Starlette(
-        routes=[
-            *(
-                Route(f"/v1/{path}", forward, methods=["POST"])
-                for path in ("chat/completions", "completions", "embeddings")
-            ),
-            Route("/v1/models", models),
-            *(Route(path, health) for path in ("/health", "/ready", "/health/liveliness", "/health/readiness")),
-        ],
-        lifespan=lifespan,
-    )
+            await _break_off(request, response, failure)
+        counted = {f"{kind.decode()}_tokens": int(number) for kind, number in _TOKENS.findall(tail)}
+        self.metrics.spent(request[server.MODEL], counted)
+        return response
 
 
-def _check_key(request: Request, relay: Relay) -> None:
-    if not relay.master_key:
-        return
-    given = request.headers.get("x-litellm-api-key") or request.headers.get("authorization", "")
-    if not hmac.compare_digest(given.removeprefix("Bearer ").encode(), relay.master_key.encode()):
-        raise Failure(401, "authentication_error", "the key of this ModelAPI is missing or wrong")
-
-
-def _body(data: bytes) -> Object:
-    try:
-        body = json.loads(data)
-    except ValueError:
-        raise Failure(400, "invalid_request_error", "the body is not JSON") from None
-    if not isinstance(body, dict) or not isinstance(body.get("model"), str):
-        raise Failure(400, "invalid_request_error", "the body names no model")
-    return body
-
-
-def _route(relay: Relay, wanted: str) -> tuple[Target, str]:
-    for target in relay.targets:
-        if (rest := target.wildcard(wanted)) is not None:
-            return target, target.model.replace("*", rest) if "*" in target.model else target.model
-    served = ", ".join(target.name for target in relay.targets)
-    raise Failure(404, "invalid_request_error", f"there is no model {wanted!r} here; served: {served}")
-
-
-def _mocked(body: Object, text: str) -> Response:
-    reply, identity = Reply(text), openai.new_identity()
-    tokens = sum(openai.count(openai.text_of(one.get("content"))) for one in body.get("messages") or ())
-    if not body.get("stream"):
-        return JSONResponse(openai.completion(body["model"], reply, tokens, identity))
-    usage = bool((body.get("stream_options") or {}).get("include_usage"))
-
-    async def events() -> AsyncIterator[bytes]:
-        for piece in openai.chunks(body["model"], reply, tokens, identity, usage):
-            yield b"data: " + json.dumps(piece).encode() + b"\n\n"
-        yield b"data: [DONE]\n\n"
-
-    return StreamingResponse(events(), media_type="text/event-stream")
-
-
-async def _forward(session: aiohttp.ClientSession, target: Target, path: str, body: Object) -> Response:
-    headers = {"content-type": "application/json", "accept-encoding": "identity"}
-    if target.key:
-        headers["authorization"] = f"Bearer {target.key}"
-    url = target.base + path.removeprefix("/v1")
-    try:
-        answer = await session.post(url, data=json.dumps(body).encode(), headers=headers, allow_redirects=False)
-    except TimeoutError:
-        raise Failure(504, "server_error", f"the provider at {target.base} did not answer in time") from None
-    except aiohttp.ClientError as error:
-        raise Failure(502, "server_error", f"the provider at {target.base} cannot be reached: {error}") from None
-    passed = {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers}
-    return StreamingResponse(_pieces(answer), answer.status, passed)
-
-
-async def _pieces(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """The body as it comes; closing it, also when the caller has gone, ends the provider's work."""
+async def _pieces(answer: aiohttp.ClientResponse, base: str) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises Failure when the provider breaks off."""
     try:
         async for piece in answer.content.iter_any():
             yield piece
-    finally:
-        answer.close()
+    except TimeoutError:
+        why = "fell silent"
+    except aiohttp.ClientError as error:
+        why = f"broke off ({_worded(error)})"
+    else:
+        return
+    raise Failure(502, "server_error", f"the provider at {base} {why} in the middle of its answer")
+
+
+async def _break_off(request: web.Request, response: web.StreamResponse, failure: Failure) -> None:
+    """Tell a caller whose answer has begun that its end will not come: by an event, else by a cut connection."""
+    log.warning("%s", failure)
+    if response.content_type == "text/event-stream":
+        await response.write(b"\n\n" + openai.event(failure.body()))
+    elif request.transport is not None:
+        request.transport.abort()
+        raise ConnectionAbortedError(str(failure))
+
+
+async def _check_protocol(answer: aiohttp.ClientResponse, base: str) -> None:
+    """Raises Failure for what no provider of this protocol says: the address is wrong, or something stands in front."""
+    status, kind = answer.status, answer.content_type
+    if 300 <= status < 400:
+        where = answer.headers.get("location", "")[:200]
+        raise Failure(
+            502, "server_error", f"the provider at {base} redirects to {where}: set api_base to its new address"
+        )
+    if kind in ("application/json", "text/event-stream") or (status < 400 and kind != "text/html"):
+        return
+    hint = "; does the address lack /v1?" if status in (200, 404, 405) and not base.endswith("/v1") else ""
+    begun = (await answer.content.read(ERROR_BYTES)).decode(errors="replace") if kind.startswith("text/plain") else ""
+    said = f": {' '.join(begun.split())[:200]}" if begun.strip() else ""
+    message = f"the provider at {base} answered HTTP {status} with {kind}, not OpenAI's protocol{said}{hint}"
+    headers = {"retry-after": answer.headers["retry-after"]} if "retry-after" in answer.headers else {}
+    error = "server_error" if status >= 500 or status < 400 else "invalid_request_error"
+    raise Failure(status if status >= 400 else 502, error, message, headers)
+
+
+def _worded(error: Exception) -> str:
+    """What went wrong, without the library's own words around it."""
+    cause = getattr(error, "os_error", error)
+    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+        return os.strerror(cause.errno)
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it closed the connection"
+    return str(error) or type(error).__name__
+
+
+@cache
+def _proxy(base: str) -> str | None:
+    """The proxy that the environment names for this address."""
+    parts = urlsplit(base)
+    if urllib.request.proxy_bypass_environment(parts.netloc):
+        return None
+    return urllib.request.getproxies_environment().get(parts.scheme)

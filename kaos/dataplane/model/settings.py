@@ -1,4 +1,4 @@
-"""What the pod's environment says. Raises ValueError with the variable's name for what cannot be read."""
+"""What the mock's environment says. Raises ValueError with the variable's name for what cannot be read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Mock:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Mock:
-        models = tuple(name for name in environ.get("MOCK_MODELS", "").split(",") if name) or ("mock",)
-        return cls(models, _texts(environ.get("MOCK_RESPONSES")), _seconds(environ.get("MOCK_LATENCY")))
+        models = tuple(name.strip() for name in environ.get("MOCK_MODELS", "").split(",") if name.strip())
+        latency = _seconds(environ.get("MOCK_LATENCY"))
+        return cls(models or ("mock",), _texts(environ.get("MOCK_RESPONSES")), latency)
 
 
 def _texts(text: str | None) -> tuple[str, ...]:
