@@ -12,8 +12,18 @@ from tests.stories import agent, manifests, modelapi
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
+def meets(kaos, name: str, namespace: str) -> None:
+    """Wait until the agent has met all its peers: a Service is reachable a moment after its pod is ready."""
+    for _ in range(60):
+        found = json.loads(kaos("agent", "tools", name, "-n", namespace, "-o", "json").ok().stdout)
+        if all(peer["ready"] for peer in found["peers"]):
+            return
+    raise AssertionError(found["peers"])
+
+
 def test_a_coordinator_delegates_to_its_workers(kaos, namespace):
     kaos("apply", "-f", str(SAMPLES / "coordinator.yaml"), "-n", namespace, "--wait").ok()
+    meets(kaos, "coordinator", namespace)
     call = 'call delegate_to_adder {"message": "what is 2 + 3?"}'
     whole = json.loads(kaos("agent", "invoke", "coordinator", "-n", namespace, "-m", call, "-o", "json").ok().stdout)
     (step,) = whole["steps"]
@@ -39,6 +49,8 @@ def test_a_circle_of_delegation_ends_with_a_word(kaos, namespace):
         exposed("pong", "ping", [call("ping"), "pong is done"]),
     )
     kaos("apply", "-f", "-", "-n", namespace, "--wait", stdin=text).ok()
+    meets(kaos, "ping", namespace)
+    meets(kaos, "pong", namespace)
     said = kaos("agent", "invoke", "ping", "-n", namespace, "--message", "go", timeout_s=60).ok()
     assert said.stdout == "ping is done\n"
     session = json.loads(kaos("agent", "memory", "pong", "-n", namespace, "-o", "json").ok().stdout)[0]["id"]
