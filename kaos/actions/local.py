@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kaos.cluster import Client
 from kaos.cluster.connection import CONTEXT_LOCAL, local_directory, resolve, save_context, saved_context
 from kaos.errors import KaosError, NotFound, NotReady, UsageError
 from kaos.local.lock import holder
 
 START_TIMEOUT_S = 60.0
 ENDING_S = 1.0
+PING_S = 5.0
 STOP_TIMEOUT_S = 30.0
 LOG_KEEP_BYTES = 10_000_000
 
@@ -71,7 +73,7 @@ def up(directory: Path | None = None, port: int | None = None, on_step: Progress
     """Start the daemon unless it runs; return when the operator works. Raises KaosError with the daemon's own cause."""
     if sys.platform == "win32":
         raise UsageError("The local cluster does not run on Windows itself.", "Run it inside WSL 2.")
-    now = status(directory)
+    now = _settled(directory or local_directory())
     if now.running:
         if port is not None and now.server and not now.server.endswith(f":{port}"):
             raise UsageError(
@@ -90,6 +92,24 @@ def up(directory: Path | None = None, port: int | None = None, on_step: Progress
         save_context(CONTEXT_LOCAL)
         saved = True
     return Started(status(now.directory), already_running=False, saved_as_default=saved)
+
+
+def _settled(directory: Path) -> LocalStatus:
+    """Whether a daemon runs: one that is just starting is waited for, one that is just ending does not count."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while (now := status(directory)).running and not _answers(directory):
+        if time.monotonic() > deadline:
+            raise NotReady(f"The daemon in {directory} (pid {now.pid}) does not answer.", f"End it: kill -9 {now.pid}")
+        time.sleep(0.05)  # a process that is not our child can only be polled
+    return now
+
+
+def _answers(directory: Path) -> bool:
+    try:
+        Client(resolve(kubeconfig=str(directory / "kubeconfig"))).request("GET", "/readyz", timeout_s=PING_S).close()
+    except KaosError:
+        return False
+    return True
 
 
 def _start_daemon(directory: Path, port: int | None, on_step: Progress) -> None:
