@@ -103,7 +103,7 @@ class Routes:
             raise ValueError(f"the relay cannot do this, LiteLLM can: {'; '.join(foreign)}")
         self._environ = environ
         settings = document.get("litellm_settings") or {}
-        default_s = float(settings.get("request_timeout") or SILENCE_S)
+        default_s = _seconds("request_timeout", settings.get("request_timeout"), SILENCE_S)
         self._entries: dict[str, list[Entry]] = {}
         for number, one in enumerate(document["model_list"]):
             try:
@@ -162,7 +162,7 @@ class Routes:
             model=self._filled(params["model"]),
             base=base,
             key=self._filled(str(params.get("api_key") or "")),
-            timeout_s=float(params.get("timeout") or default_s),
+            timeout_s=_seconds("timeout", params.get("timeout"), default_s),
             headers=headers,
             mock_response=None if mocked is None else str(mocked),
         )
@@ -175,6 +175,14 @@ class Routes:
         if found[1] not in self._environ:
             raise ValueError(f"the variable {found[1]} is not set")
         return self._environ[found[1]]
+
+
+def _seconds(name: str, value: Any, default_s: float) -> float:
+    if value is None:
+        return default_s
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise ValueError(f"{name} must be a number of seconds")
+    return float(value)
 
 
 def _is_text(value: Any) -> bool:
