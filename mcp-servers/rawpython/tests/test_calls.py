@@ -8,6 +8,7 @@ import time
 import weakref
 
 import pytest
+
 from kaos_rawpython import calls as rooms
 from kaos_rawpython.calls import Calls, Refused
 

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+
 from kaos_rawpython import __version__
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"

@@ -8,6 +8,7 @@ import traceback
 from dataclasses import fields
 
 import pytest
+
 from kaos_rawpython.program import ProgramError, load, python_text
 
 CODE = "def f() -> int:\n    return 1\n"
