@@ -8,6 +8,7 @@ progress or events.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -41,7 +42,7 @@ _LABELLED = (*CHILDREN, PERSISTENTVOLUMECLAIMS, PODS)
 STREAM_S = 50  # a watch is asked for anew after so long: the sign of life that health looks for
 SILENT_S = 70  # without any event or bookmark a stream counts as dead
 DEAD_S = 180  # a kind whose watch was not asked for in so long is not being watched
-FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
+FIRST_RETRY_S, LAST_RETRY_S = 1.0, 15.0
 
 OnEvent = Callable[[Resource, Object, bool], None]  # the object, and whether it has gone
 OnListed = Callable[[Resource], None]
@@ -79,6 +80,7 @@ class Watcher:
         self._on_event = on_event
         self._on_listed = on_listed
         self._stop = threading.Event()
+        self._end: Callable[[], None] = lambda: None  # of the kopf that runs at present
         self._thread = threading.Thread(target=self._supervise, name="kopf", daemon=True)
         self._asked: dict[str, float] = {}  # plural -> when its watch was last asked for
         self._started = time.monotonic()
@@ -89,6 +91,7 @@ class Watcher:
     def stop(self) -> None:
         """Blocks until kopf has ended, some tenths of a second."""
         self._stop.set()
+        self._end()
         if self._thread.ident is not None:
             self._thread.join(10)
 
@@ -108,20 +111,26 @@ class Watcher:
                 log.debug("", exc_info=error)
             if self._stop.is_set():
                 return
-            pause_s = FIRST_RETRY_S if time.monotonic() - began > 60 else min(pause_s * 2, LAST_RETRY_S)
+            pause_s = FIRST_RETRY_S if time.monotonic() - began > LAST_RETRY_S else min(pause_s * 2, LAST_RETRY_S)
             log.warning("starting the watches again in %.0f s", pause_s)
             self._stop.wait(pause_s)
 
     async def _run(self) -> None:
         logging.getLogger("kopf").setLevel(logging.WARNING)
-        logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)  # signals are not its business here
+        for said_by_us in ("running", "orchestration"):
+            logging.getLogger(f"kopf._core.reactor.{said_by_us}").setLevel(logging.CRITICAL)
+        # A threading.Event would be waited for on a thread that keeps kopf, once it has failed, from ever ending.
+        ended, loop = asyncio.Event(), asyncio.get_running_loop()
+        self._end = lambda: _call(loop, ended.set)
+        if self._stop.is_set():
+            return
         async with self._session() as session:
             scope: dict[str, Any] = {"namespaces": self._namespaces} if self._namespaces else {"clusterwide": True}
             await kopf.operator(
                 registry=self._registry(session),
                 settings=self._settings(),
                 standalone=True,
-                stop_flag=self._stop,
+                stop_flag=ended,
                 **scope,
             )
 
@@ -172,6 +181,7 @@ class Watcher:
     def _settings(self) -> kopf.OperatorSettings:
         settings = kopf.OperatorSettings()
         settings.posting.enabled = False
+        settings.process.ultimate_exiting_timeout = None  # it would kill the process that it is a guest of
         settings.scanning.disabled = True  # the kinds are known, and are there before we start
         settings.watching.server_timeout = STREAM_S
         settings.watching.client_timeout = SILENT_S + STREAM_S
@@ -181,3 +191,8 @@ class Watcher:
             if labels := selector(resource):
                 settings.watching.label_selectors[resource.group, resource.version, resource.plural] = labels
         return settings
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has ended
+        loop.call_soon_threadsafe(function)
