@@ -24,13 +24,14 @@ from kaos.kube.resources import (
     SERVICES,
     Resource,
 )
+from kaos.operator.lease import lease_name
 from tests.torture.faults import Proxy
 from tests.torture.operators import Operator
 
 Object = dict[str, Any]
 IMAGE = "example.org/tiny-mcp:1"
 DUMPED = (MCPSERVERS, DEPLOYMENTS, REPLICASETS, PODS, SERVICES, NETWORKPOLICIES)
-READY_S = 30.0
+READY_S = 60.0
 
 
 class Bench:
@@ -91,6 +92,8 @@ class Bench:
             for obj in (await self.client.list(resource, namespace)).items:
                 if resource == REPLICASETS and obj["spec"]["replicas"] == 0:
                     continue  # history
+                if resource == PODS and obj["metadata"].get("deletionTimestamp"):
+                    continue
                 place = f"{resource.kind}/{_plain_name(obj['metadata']['name'])}"
                 while place in found:
                     place += "+"
@@ -108,22 +111,30 @@ class Bench:
     async def events(self, namespace: str) -> list[Object]:
         return (await self.client.list(EVENTS, namespace)).items
 
-    async def forget_lead(self) -> None:
-        """So that the next operator need not wait until the lead of a killed one has lapsed."""
-        for lease in (await self.client.list(LEASES, "kaos-system")).items:
-            await self.client.delete(LEASES, lease["metadata"]["name"], "kaos-system")
+    async def forget_lead(self, *namespaces: str) -> None:
+        """So that the next operator of these namespaces need not wait until the lead of a killed one has lapsed."""
+        if await self.client.find(LEASES, name := lease_name(namespaces), "kaos-system"):
+            await self.client.delete(LEASES, name, "kaos-system")
 
-    async def quiet(self, for_s: float, timeout_s: float = 30) -> None:
-        """Return once no operator has written anything for so long."""
+    async def quiet(self, for_s: float, timeout_s: float = 30, of: str = "") -> None:
+        """Return once no operator has written anything for so long, or none in one namespace."""
         seen, since = -1, 0.0
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(timeout_s):
             while True:
-                if (count := len(self.proxy.writes())) != seen:
+                if (count := sum(f"/{of}" in call.path for call in self.proxy.writes())) != seen:
                     seen, since = count, loop.time()
                 if loop.time() - since >= for_s:
                     return
                 await asyncio.sleep(0.05)
+
+    async def done_with(self, namespace: str) -> None:
+        """End the operators of that namespace, and everything in it."""
+        for operator in self._operators:
+            if operator.namespaces == (namespace,) and operator.alive:
+                operator.kill()
+        self._namespaces.remove(namespace)
+        await self.client.delete(NAMESPACES, namespace)
 
     async def clear(self) -> None:
         for operator in self._operators:

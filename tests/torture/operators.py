@@ -20,6 +20,7 @@ class Operator:
 
     def __init__(self, kubeconfig: Path, log: Path, namespaces: tuple[str, ...] = (), **settings: Any) -> None:
         self.log = log
+        self.namespaces = namespaces
         self._ready = _fork.Event()
         arguments = (kubeconfig, log, namespaces, settings, self._ready)
         self._process = _fork.Process(target=_operate, args=arguments, daemon=True)
@@ -38,7 +39,7 @@ class Operator:
         return self._ready.is_set()
 
     def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+        self._process.kill()
         self._process.join(10)
 
     async def stop(self) -> None:
