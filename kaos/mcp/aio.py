@@ -52,6 +52,10 @@ class AsyncMcpSession:
     async def close(self) -> None:
         await self._run(self._session.close())
 
+    async def abandon(self) -> None:
+        """After a call that was cancelled or broke: nobody waits for it any longer."""
+        await self._run(self._session.abandon())
+
     async def _run(self, flow: Flow[T]) -> T:
         answer: HttpAnswer | None = None
         try:

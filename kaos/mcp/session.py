@@ -173,6 +173,16 @@ class Session:
             self._id = None
             yield Send("DELETE", headers, b"")
 
+    def abandon(self) -> Flow[None]:
+        """Tell a server with sessions that nobody waits for the last request any longer, and end the session."""
+        if self._id is not None:
+            params = {"requestId": self._number}
+            headers, body = handshake_request(
+                None, "notifications/cancelled", params, self.protocol_version, self._id, False
+            )
+            yield Send("POST", headers, body)
+        yield from self.close()
+
     # The modern era.
 
     def _modern(

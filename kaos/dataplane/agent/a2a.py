@@ -7,27 +7,41 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
-from collections import OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from contextlib import aclosing
+from datetime import datetime
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from aiohttp import web
 
 import kaos
-from kaos.dataplane.agent.loop import Agent, Finished, Turn
-from kaos.dataplane.agent.peers import PATH_HEADER
-from kaos.dataplane.model.openai import Failure
+from kaos.dataplane.agent.dialects import Dialect
+from kaos.dataplane.agent.loop import Agent
+from kaos.dataplane.agent.openai_api import encode, json_response
+from kaos.dataplane.agent.peers import PATH_HEADER, path_of
+from kaos.dataplane.agent.store import StoredTask
+from kaos.dataplane.agent.tasks import FINAL, Task, Tasks, TooMany
+from kaos.dataplane.agent.turns import Step, Turn
 
 Object = dict[str, Any]
 
-TASKS_KEPT = 1000
-PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
-TASK_NOT_FOUND, NOT_CANCELABLE = -32001, -32002
-_FINAL = ("completed", "failed", "canceled")
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL = -32700, -32600, -32601, -32602, -32603
+TASK_NOT_FOUND, NOT_CANCELABLE, NO_PUSH, UNSUPPORTED, NOT_TEXT, NO_EXTENDED_CARD, WRONG_VERSION = (
+    -32001, -32002, -32003, -32004, -32005, -32007, -32009
+)  # fmt: skip
+_REASONS = {
+    TASK_NOT_FOUND: "TASK_NOT_FOUND", NOT_CANCELABLE: "TASK_NOT_CANCELABLE",
+    NO_PUSH: "PUSH_NOTIFICATION_NOT_SUPPORTED", UNSUPPORTED: "UNSUPPORTED_OPERATION",
+    NOT_TEXT: "CONTENT_TYPE_NOT_SUPPORTED", NO_EXTENDED_CARD: "EXTENDED_AGENT_CARD_NOT_CONFIGURED",
+    WRONG_VERSION: "VERSION_NOT_SUPPORTED",
+}  # fmt: skip
+_METHODS = {
+    "SendMessage": ("send", True), "SendStreamingMessage": ("stream", True), "GetTask": ("get", True),
+    "ListTasks": ("list", True), "CancelTask": ("cancel", True), "SubscribeToTask": ("subscribe", True),
+    "message/send": ("send", False), "message/stream": ("stream", False), "tasks/get": ("get", False),
+    "tasks/list": ("list", False), "tasks/cancel": ("cancel", False), "tasks/resubscribe": ("subscribe", False),
+}  # fmt: skip
+_PAGE, _LARGEST_PAGE = 50, 100
 
 
 class RpcFailure(Exception):
@@ -37,82 +51,12 @@ class RpcFailure(Exception):
         super().__init__(message)
         self.code = code
 
-
-@dataclass
-class Task:
-    """One piece of work for a caller."""
-
-    id: str
-    context_id: str
-    state: str = "submitted"
-    text: str = ""
-    problem: str = ""
-    at: str = ""
-    work: asyncio.Task[None] | None = None
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-    pieces: list[str] = field(default_factory=list)
-
-    async def become(self, state: str) -> None:
-        self.state, self.at = state, datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        async with self.changed:
-            self.changed.notify_all()
-
-
-class Dialect:
-    """How one version of the protocol writes things."""
-
-    def __init__(self, modern: bool) -> None:
-        self.modern = modern
-
-    def state(self, word: str) -> str:
-        return f"TASK_STATE_{word.upper()}" if self.modern else word
-
-    def parts(self, text: str) -> list[Object]:
-        return [{"text": text}] if self.modern else [{"kind": "text", "text": text}]
-
-    def message(self, task: Task, text: str) -> Object:
-        role = "ROLE_AGENT" if self.modern else "agent"
-        made = {"role": role, "messageId": f"{task.id}-status", "contextId": task.context_id, "taskId": task.id}
-        return made | {"parts": self.parts(text)} | ({} if self.modern else {"kind": "message"})
-
-    def status(self, task: Task) -> Object:
-        told = {"state": self.state(task.state), "timestamp": task.at}
-        return told | ({"message": self.message(task, task.problem)} if task.problem else {})
-
-    def artifact(self, task: Task, text: str) -> Object:
-        return {"artifactId": f"{task.id}-answer", "name": "answer", "parts": self.parts(text)}
-
-    def task(self, task: Task) -> Object:
-        made = {"id": task.id, "contextId": task.context_id, "status": self.status(task)}
-        if task.text:
-            made["artifacts"] = [self.artifact(task, task.text)]
-        return made if self.modern else made | {"kind": "task"}
-
-    def sent(self, task: Task) -> Object:
-        return {"task": self.task(task)} if self.modern else self.task(task)
-
-    def status_update(self, task: Task) -> Object:
-        update = {"taskId": task.id, "contextId": task.context_id, "status": self.status(task)}
-        if self.modern:
-            return {"statusUpdate": update}
-        return update | {"kind": "status-update", "final": task.state in _FINAL}
-
-    def artifact_update(self, task: Task, text: str, more: bool) -> Object:
-        update = {
-            "taskId": task.id,
-            "contextId": task.context_id,
-            "artifact": self.artifact(task, text),
-            "append": more,
-        }
-        return {"artifactUpdate": update} if self.modern else update | {"kind": "artifact-update"}
-
-
-_METHODS = {
-    "SendMessage": ("send", True), "SendStreamingMessage": ("stream", True), "GetTask": ("get", True),
-    "ListTasks": ("list", True), "CancelTask": ("cancel", True), "SubscribeToTask": ("subscribe", True),
-    "message/send": ("send", False), "message/stream": ("stream", False), "tasks/get": ("get", False),
-    "tasks/list": ("list", False), "tasks/cancel": ("cancel", False), "tasks/resubscribe": ("subscribe", False),
-}  # fmt: skip
+    def described(self) -> Object:
+        error: Object = {"code": self.code, "message": str(self)}
+        if reason := _REASONS.get(self.code):
+            kind = "type.googleapis.com/google.rpc.ErrorInfo"
+            error["data"] = [{"@type": kind, "reason": reason, "domain": "a2a-protocol.org"}]
+        return error
 
 
 class A2A:
@@ -120,20 +64,24 @@ class A2A:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        self._tasks: OrderedDict[str, Task] = OrderedDict()
+        self.tasks = Tasks(agent)
 
-    def card(self, base: str) -> Object:
+    async def card(self, base: str) -> Object:
         """The card, with the fields of both versions; `base` is the URL that the caller came by."""
         settings = self._agent.settings
         about = settings.description or f"The KAOS agent {settings.name}"
-        skill = {"id": "chat", "name": "chat", "description": about, "tags": ["chat"]}
+        offer = await self._agent.offer()
+        skills = [{"id": "chat", "name": "chat", "description": about, "tags": ["chat"]}]
+        skills += [
+            {"id": one.name, "name": one.name, "description": one.description, "tags": ["tool", one.server]}
+            for one in offer.tools.values()
+        ]
         return {
             "name": settings.name,
             "description": about,
             "version": kaos.__version__,
             "supportedInterfaces": [
-                {"url": base, "protocolBinding": "JSONRPC", "protocolVersion": "1.0"},
-                {"url": base, "protocolBinding": "JSONRPC", "protocolVersion": "0.3"},
+                {"url": base, "protocolBinding": "JSONRPC", "protocolVersion": version} for version in ("1.0", "0.3")
             ],
             "url": base,
             "preferredTransport": "JSONRPC",
@@ -141,133 +89,188 @@ class A2A:
             "capabilities": {"streaming": True, "pushNotifications": False},
             "defaultInputModes": ["text/plain"],
             "defaultOutputModes": ["text/plain"],
-            "skills": [skill],
+            "skills": skills,
         }
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """POST /."""
         identity: Any = None
         try:
-            try:
-                body = json.loads(await request.body())
-            except ValueError:
-                raise RpcFailure(PARSE_ERROR, "the body is not JSON") from None
-            if not isinstance(body, dict) or not isinstance(body.get("method"), str):
-                raise RpcFailure(INVALID_REQUEST, "the body is no JSON-RPC request")
+            body = _envelope(await request.read())
             identity = body.get("id")
-            if body["method"] not in _METHODS:
-                raise RpcFailure(METHOD_NOT_FOUND, f"there is no method {body['method']}")
-            verb, modern = _METHODS[body["method"]]
+            verb, dialect = _method(body["method"], request.headers.get("A2A-Version", ""))
             params = body.get("params") or {}
             if not isinstance(params, dict):
                 raise RpcFailure(INVALID_PARAMS, "params must be an object")
-            result = await getattr(self, f"_{verb}")(params, Dialect(modern), request)
-            if isinstance(result, AsyncIterator):
-                return StreamingResponse(_sse(identity, result), media_type="text/event-stream")
-            return JSONResponse({"jsonrpc": "2.0", "id": identity, "result": result})
+            match verb:
+                case "send":
+                    result = await self._send(params, dialect, request)
+                case "get":
+                    result = dialect.task(await self._find(params), _history(params))
+                case "list":
+                    result = await self._list(params, dialect)
+                case "cancel":
+                    result = await self._cancel(params, dialect)
+                case _:
+                    task = await self._begin(params, request) if verb == "stream" else await self._running(params)
+                    return await _events(request, identity, self._follow(task, dialect))
+            return json_response({"jsonrpc": "2.0", "id": identity, "result": result})
         except RpcFailure as failure:
-            error = {"code": failure.code, "message": str(failure)}
-            return JSONResponse({"jsonrpc": "2.0", "id": identity, "error": error})
+            return json_response({"jsonrpc": "2.0", "id": identity, "error": failure.described()})
 
     # Verbs.
 
-    async def _send(self, params: Object, dialect: Dialect, request: Request) -> Object:
-        task = self._begin(params, request)
-        settings = params.get("configuration") or {}
-        waits = not settings.get("returnImmediately") if dialect.modern else settings.get("blocking", True)
+    async def _send(self, params: Object, dialect: Dialect, request: web.Request) -> Object:
+        task = await self._begin(params, request)
+        settings = _object(params.get("configuration"))
+        waits = not settings.get("returnImmediately") if dialect.modern else settings.get("blocking") is not False
         if waits:
-            await asyncio.shield(task.work)
-        return dialect.sent(task)
+            try:
+                await asyncio.wait([task.work])
+            except asyncio.CancelledError:
+                # Who waited for the answer has gone, and nobody else knows of the task.
+                await self.tasks.cancel(task)
+                raise
+        return dialect.sent(task.stored(), _history(settings))
 
-    async def _stream(self, params: Object, dialect: Dialect, request: Request) -> AsyncIterator[Object]:
-        return self._follow(self._begin(params, request), dialect)
+    async def _list(self, params: Object, dialect: Dialect) -> Object:
+        size = params.get("pageSize") or _PAGE
+        if not isinstance(size, int) or not 0 < size <= _LARGEST_PAGE:
+            raise RpcFailure(INVALID_PARAMS, f"pageSize must be a number from 1 to {_LARGEST_PAGE}")
+        token = str(params.get("pageToken") or "0")
+        if not token.isdecimal() or len(token) > 9:
+            raise RpcFailure(INVALID_PARAMS, "pageToken is none of this agent's")
+        state = None
+        if asked := params.get("status"):
+            state = dialect.state_of(asked)
+            if state is None:
+                raise RpcFailure(INVALID_PARAMS, f"there is no state {asked}")
+        after, offset = _moment(params.get("statusTimestampAfter")), int(token)
+        context = str(params.get("contextId") or "") or None
+        found, total = await self._agent.sessions.tasks(context, state, after, offset, size)
+        running, history = self.tasks.running, _history(params)
+        artifacts = bool(params.get("includeArtifacts")) or not dialect.modern
+        shown = [running[one.id].stored() if one.id in running else one for one in found]
+        more = offset + len(found) < total
+        return {
+            "tasks": [dialect.task(one, history, artifacts) for one in shown],
+            "totalSize": total,
+            "pageSize": size,
+            "nextPageToken": str(offset + len(found)) if more else "",
+        }
 
-    async def _subscribe(self, params: Object, dialect: Dialect, request: Request) -> AsyncIterator[Object]:
-        return self._follow(self._find(params), dialect)
+    async def _cancel(self, params: Object, dialect: Dialect) -> Object:
+        found = await self._find(params)
+        task = self.tasks.running.get(found.id)
+        if task is None:
+            raise RpcFailure(NOT_CANCELABLE, f"the task is {found.state} already")
+        await self.tasks.cancel(task)
+        return dialect.task(task.stored())
 
-    async def _get(self, params: Object, dialect: Dialect, request: Request) -> Object:
-        return dialect.task(self._find(params))
-
-    async def _list(self, params: Object, dialect: Dialect, request: Request) -> Object:
-        context = params.get("contextId")
-        found = [one for one in reversed(self._tasks.values()) if not context or one.context_id == context]
-        size = params.get("pageSize") if isinstance(params.get("pageSize"), int) else 50
-        shown = found[: min(max(size, 1), 100)]
-        tasks = [dialect.task(one) for one in shown]
-        return {"tasks": tasks, "totalSize": len(found), "pageSize": len(tasks), "nextPageToken": ""}
-
-    async def _cancel(self, params: Object, dialect: Dialect, request: Request) -> Object:
-        task = self._find(params)
-        if task.state in _FINAL:
-            raise RpcFailure(NOT_CANCELABLE, f"the task is {task.state} already")
-        task.work.cancel()
-        await asyncio.gather(task.work, return_exceptions=True)
-        return dialect.task(task)
+    async def _follow(self, task: Task, dialect: Dialect) -> AsyncIterator[Object]:
+        """The task, what is added to its answer, the steps on the way, and its end."""
+        yield dialect.sent(task.stored())
+        first = True
+        async for piece in task.follow():
+            if isinstance(piece, Step):
+                yield dialect.status_update(task.stored(), piece)
+            else:
+                yield dialect.artifact_update(task.stored(), piece, first)
+                first = False
+        yield dialect.status_update(task.stored())
 
     # Tasks.
 
-    def _begin(self, params: Object, request: Request) -> Task:
+    async def _begin(self, params: Object, request: web.Request) -> Task:
         message = params.get("message")
         parts = message.get("parts") if isinstance(message, dict) else None
-        if not isinstance(parts, list):
+        if not isinstance(parts, list) or not parts:
             raise RpcFailure(INVALID_PARAMS, "params.message.parts must be a list")
-        text = "\n".join(str(part["text"]) for part in parts if isinstance(part, dict) and part.get("text"))
+        if task_id := message.get("taskId"):
+            found = await self._find({"id": task_id})
+            state = "at work already" if found.state not in FINAL else found.state
+            raise RpcFailure(UNSUPPORTED, f"the task is {state}; send a message with its contextId for a new one")
+        texts = [part.get("text") for part in parts if isinstance(part, dict)]
+        text = "\n".join(one for one in texts if isinstance(one, str) and one)
         if not text:
-            raise RpcFailure(INVALID_PARAMS, "the message holds no text; this agent reads text only")
+            raise RpcFailure(NOT_TEXT, "the message holds no text, and this agent reads text only")
         try:
-            context = self._agent.sessions.open(message.get("contextId") or None)
+            context = await self._agent.sessions.open(str(message.get("contextId") or "") or None)
         except ValueError as error:
-            raise RpcFailure(INVALID_PARAMS, str(error)) from None
-        path = tuple(word for word in request.headers.get(PATH_HEADER, "").split(",") if word)
-        task = Task(uuid.uuid4().hex, context)
-        self._tasks[task.id] = task
-        while len(self._tasks) > TASKS_KEPT:
-            self._tasks.popitem(last=False)[1].work.cancel()
-        turn = Turn(context, [{"role": "user", "content": text}], path)
-        task.work = asyncio.create_task(self._work(task, turn))
-        return task
-
-    def _find(self, params: Object) -> Task:
-        task = self._tasks.get(str(params.get("id") or "").removeprefix("tasks/"))
-        if task is None:
-            raise RpcFailure(TASK_NOT_FOUND, f"there is no task {params.get('id')}")
-        return task
-
-    async def _work(self, task: Task, turn: Turn) -> None:
-        await task.become("working")
+            raise RpcFailure(INVALID_PARAMS, f"contextId: {error}") from None
+        path = path_of(request.headers.get(PATH_HEADER, ""))
         try:
-            async for piece in self._agent.answer(turn):
-                if isinstance(piece, str):
-                    task.pieces.append(piece)
-                    async with task.changed:
-                        task.changed.notify_all()
-                elif isinstance(piece, Finished):
-                    task.text = piece.text
-        except Failure as failure:
-            task.problem = failure.message
-            await task.become("failed")
-        except asyncio.CancelledError:
-            await task.become("canceled")
-            raise
-        else:
-            await task.become("completed")
+            return await self.tasks.begin(Turn(context, [{"role": "user", "content": text}], path), text)
+        except TooMany:
+            raise RpcFailure(INTERNAL, "too many tasks are at work; try again later") from None
 
-    async def _follow(self, task: Task, dialect: Dialect) -> AsyncIterator[Object]:
-        """The task, what is added to its answer, and its end."""
-        yield dialect.sent(task)
-        told = 0
-        while True:
-            async with task.changed:
-                while told == len(task.pieces) and task.state not in _FINAL:
-                    await task.changed.wait()
-            if told < len(task.pieces):
-                yield dialect.artifact_update(task, "".join(task.pieces[told:]), more=told > 0)
-                told = len(task.pieces)
-            elif task.state in _FINAL:
-                yield dialect.status_update(task)
-                return
+    async def _find(self, params: Object) -> StoredTask:
+        task_id = str(params.get("id") or "").removeprefix("tasks/")
+        task = await self.tasks.find(task_id)
+        if task is None:
+            raise RpcFailure(TASK_NOT_FOUND, f"there is no task {task_id[:128]}")
+        return task
+
+    async def _running(self, params: Object) -> Task:
+        found = await self._find(params)
+        if found.id not in self.tasks.running:
+            raise RpcFailure(UNSUPPORTED, f"the task is {found.state} already; nothing more will come")
+        return self.tasks.running[found.id]
 
 
-async def _sse(identity: Any, results: AsyncIterator[Object]) -> AsyncIterator[bytes]:
-    async for result in results:
-        yield b"data: " + json.dumps({"jsonrpc": "2.0", "id": identity, "result": result}).encode() + b"\n\n"
+def _envelope(data: bytes) -> Object:
+    """Raises RpcFailure."""
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        raise RpcFailure(PARSE_ERROR, "the body is not JSON") from None
+    if isinstance(body, list):
+        raise RpcFailure(INVALID_REQUEST, "batches are not supported")
+    good = isinstance(body, dict) and body.get("jsonrpc") == "2.0" and isinstance(body.get("method"), str)
+    if not good or isinstance(body.get("id"), (dict, list, bool)):
+        raise RpcFailure(INVALID_REQUEST, "the body is no JSON-RPC 2.0 request")
+    return body
+
+
+def _method(name: str, version: str) -> tuple[str, Dialect]:
+    """Raises RpcFailure."""
+    if version and version.partition(".")[0] not in ("0", "1"):
+        raise RpcFailure(WRONG_VERSION, f"A2A {version[:16]} is not spoken here; 1.0 and 0.3 are")
+    if name in _METHODS:
+        verb, modern = _METHODS[name]
+        return verb, Dialect(modern)
+    if "PushNotificationConfig" in name or "pushNotificationConfig" in name:
+        raise RpcFailure(NO_PUSH, "push notifications are not supported")
+    if name in ("GetExtendedAgentCard", "agent/getAuthenticatedExtendedCard"):
+        raise RpcFailure(NO_EXTENDED_CARD, "there is no extended card")
+    raise RpcFailure(METHOD_NOT_FOUND, f"there is no method {name[:128]}")
+
+
+def _history(params: Object) -> int | None:
+    """Raises RpcFailure."""
+    length = params.get("historyLength")
+    if length is not None and (not isinstance(length, int) or length < 0):
+        raise RpcFailure(INVALID_PARAMS, "historyLength must be a number of at least 0")
+    return length
+
+
+def _moment(text: Any) -> float:
+    """Raises RpcFailure."""
+    try:
+        return datetime.fromisoformat(str(text)).timestamp() if text else 0.0
+    except (ValueError, OverflowError):
+        raise RpcFailure(INVALID_PARAMS, "statusTimestampAfter is no time") from None
+
+
+async def _events(request: web.Request, identity: Any, results: AsyncIterator[Object]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"content-type": "text/event-stream", "cache-control": "no-cache"})
+    await response.prepare(request)
+    async with aclosing(results):
+        async for result in results:
+            await response.write(b"data: " + encode({"jsonrpc": "2.0", "id": identity, "result": result}) + b"\n\n")
+    await response.write_eof()
+    return response
+
+
+def _object(value: Any) -> Object:
+    return value if isinstance(value, dict) else {}

@@ -2,120 +2,176 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator
-from typing import Any
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from aiohttp import web
 
+from kaos.dataplane import guard
 from kaos.dataplane.agent import openai_api
 from kaos.dataplane.agent.a2a import A2A
 from kaos.dataplane.agent.loop import Agent
-from kaos.dataplane.agent.metrics import Metrics
+from kaos.dataplane.agent.metrics import CONTENT_TYPE, Metrics
 from kaos.dataplane.agent.model import Model
+from kaos.dataplane.agent.openai_api import json_response
 from kaos.dataplane.agent.peers import Peers
+from kaos.dataplane.agent.servers import ServerConnection
 from kaos.dataplane.agent.sessions import Sessions
 from kaos.dataplane.agent.settings import Settings
+from kaos.dataplane.agent.telemetry import Telemetry
 from kaos.dataplane.agent.tools import Toolbox
-from kaos.dataplane.guard import OriginGuard
+from kaos.dataplane.model.openai import Failure
 
-Object = dict[str, Any]
+log = logging.getLogger("kaos.agent")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 CARD_PATHS = ("/.well-known/agent-card.json", "/.well-known/agent.json", "/.well-known/agent")
 BASE_URL_HEADER = "x-kaos-base-url"
+BODY_LIMIT = 4 * 1024 * 1024
 EVENTS_LIMIT = 1000
 
 
 class Service:
-    """The endpoints, over one agent that is made when the server starts."""
+    """The endpoints, over one agent that lives from `begin` to `end`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, sessions: Sessions, telemetry: Telemetry) -> None:
         self._settings = settings
+        self._sessions = sessions
+        self._telemetry = telemetry
         self._agent: Agent | None = None
         self._a2a: A2A | None = None
+        self._leaving = False
 
-    def app(self) -> Starlette:
-        return Starlette(
-            routes=[
-                Route("/health", self._health),
-                Route("/ready", self._health),
-                *(Route(path, self._card) for path in CARD_PATHS),
-                Route("/v1/chat/completions", self._complete, methods=["POST"]),
-                Route("/v1/models", self._models),
-                Route("/tools", self._tools),
-                Route("/memory/sessions", self._sessions),
-                Route("/memory/events", self._events),
-                Route("/metrics", self._metrics),
-                Route("/", self._rpc, methods=["POST"]),
-            ],
-            middleware=[Middleware(OriginGuard)],
-            lifespan=self._lifespan,
-        )
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._shield])
+        app.cleanup_ctx.append(self._live)
+        app.on_response_prepare.append(self._say_farewell)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ready", self._ready)
+        for path in CARD_PATHS:
+            app.router.add_get(path, self._card)
+        app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/tools", self._tools)
+        app.router.add_get("/memory/sessions", self._memory_sessions)
+        app.router.add_get("/memory/events", self._memory_events)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_post("/", self._rpc)
+        return app
 
-    @contextlib.asynccontextmanager
-    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+    # Life.
+
+    async def _live(self, _: web.Application) -> AsyncIterator[None]:
+        settings, telemetry = self._settings, self._telemetry
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
-            settings = self._settings
-            toolbox = Toolbox.of(settings.servers, http)
-            sessions = Sessions(settings.memory)
-            peers = Peers(settings.name, settings.peers, http)
-            self._agent = Agent(settings, Model(settings, http), toolbox, peers, sessions, Metrics())
+            toolbox = Toolbox([ServerConnection(one, http, settings.limits, telemetry) for one in settings.servers])
+            peers, metrics = Peers(settings, http, telemetry), Metrics(settings.model, telemetry)
+            for one in toolbox.connections:
+                metrics.watch_server(one.server.name, lambda one=one: not one.problem)
+            model = Model(settings, http, telemetry)
+            self._agent = Agent(settings, model, toolbox, peers, self._sessions, metrics, telemetry)
             self._a2a = A2A(self._agent)
-            try:
-                yield
-            finally:
-                await toolbox.close()
-                sessions.close()
+            toolbox.start()
+            peers.start()
+            yield
+            await peers.close()
+            await toolbox.close()
+        self._sessions.close()
+        telemetry.close()
 
-    async def _health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok", "agent": self._settings.name})
+    def leave(self) -> None:
+        """Not ready any longer, but still answering: others must first hear of it."""
+        self._leaving = True
 
-    async def _card(self, request: Request) -> Response:
+    async def drain(self) -> None:
+        """Let what works in the background end."""
+        await self._a2a.tasks.drain(self._settings.limits.drain_s)
+
+    async def _say_farewell(self, request: web.Request, response: web.StreamResponse) -> None:
+        if self._leaving:
+            response.force_close()
+
+    @web.middleware
+    async def _shield(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Web pages are kept out, and every failure has OpenAI's shape."""
+        try:
+            headers = ((name.lower(), value) for name, value in request.headers.items())
+            if why := guard.refusal(headers, self._settings.host):
+                raise Failure(403, "permission_error", why, code="forbidden")
+            with self._telemetry.serve(request.headers):
+                return await handler(request)
+        except Failure as failure:
+            refused = failure
+        except web.HTTPRequestEntityTooLarge:
+            refused = _invalid(413, f"a request is at most {BODY_LIMIT // 2**20} MiB")
+        except web.HTTPException as error:
+            allowed = {"allow": error.headers["allow"]} if "allow" in error.headers else {}
+            refused = _invalid(error.status, f"{request.method} {request.path}: {error.reason}", allowed)
+        except ConnectionError:
+            raise  # there is nobody to be told
+        except Exception:
+            log.exception("%s %s", request.method, request.path)
+            refused = Failure(500, "server_error", "internal error; see the agent's log", code="internal_error")
+        return json_response(refused.body(), refused.status, refused.headers)
+
+    # Endpoints.
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return json_response({"status": "ok", "agent": self._settings.name})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        if self._leaving:
+            return json_response({"status": "leaving", "agent": self._settings.name}, 503)
+        await self._agent.offer()  # soon after the start this waits for the tools' first list
+        return json_response({"status": "ok", "agent": self._settings.name})
+
+    async def _card(self, request: web.Request) -> web.Response:
         # Behind `kaos agent proxy` the caller knows another address than the one that we see.
         base = request.headers.get(BASE_URL_HEADER, "")
-        return JSONResponse(self._a2a.card(base if base.startswith("http://127.0.0.1:") else str(request.base_url)))
+        own = f"{request.scheme}://{request.host}/"
+        return json_response(await self._a2a.card(base if base.startswith("http://127.0.0.1:") else own))
 
-    async def _rpc(self, request: Request) -> Response:
+    async def _rpc(self, request: web.Request) -> web.StreamResponse:
         return await self._a2a.handle(request)
 
-    async def _complete(self, request: Request) -> Response:
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
         return await openai_api.complete(request, self._agent)
 
-    async def _models(self, request: Request) -> Response:
+    async def _models(self, request: web.Request) -> web.Response:
         model = {"id": self._settings.name, "object": "model", "created": 0, "owned_by": "kaos"}
-        return JSONResponse({"object": "list", "data": [model]})
+        return json_response({"object": "list", "data": [model]})
 
-    async def _tools(self, request: Request) -> Response:
-        await self._agent.offered()
+    async def _tools(self, request: web.Request) -> web.Response:
+        agent = self._agent
+        peers = await agent.peers.tools()
         tools = [
             {"name": one.name, "server": one.server, "description": one.description, "inputSchema": one.schema}
-            for one in await self._agent.toolbox.refresh()
+            for one in (await agent.toolbox.newest(peers)).values()
         ]
         servers = [
             {"name": one.server.name, "ready": not one.problem, "message": one.problem}
-            for one in self._agent.toolbox.connections
+            for one in agent.toolbox.connections
         ]
-        peers = [
-            {"name": one.peer.name, "ready": one.card is not None, "message": one.problem}
-            for one in self._agent.peers.connections
+        others = [
+            {"name": one.peer.name, "ready": not one.problem, "message": one.problem} for one in agent.peers.connections
         ]
-        return JSONResponse({"tools": tools, "servers": servers, "peers": peers})
+        return json_response({"tools": tools, "servers": servers, "peers": others})
 
-    async def _sessions(self, request: Request) -> Response:
-        return JSONResponse({"sessions": self._agent.sessions.all()})
+    async def _memory_sessions(self, request: web.Request) -> web.Response:
+        return json_response({"sessions": await self._sessions.all()})
 
-    async def _events(self, request: Request) -> Response:
-        text = request.query_params.get("limit", "100")
-        if not text.isdecimal() or not 0 < int(text) <= EVENTS_LIMIT:
-            error = {"message": f"limit must be a number from 1 to {EVENTS_LIMIT}", "type": "invalid_request_error"}
-            return JSONResponse({"error": error}, 400)
-        found = self._agent.sessions.events(request.query_params.get("session_id"), int(text))
-        return JSONResponse({"events": [vars(event) for event in found]})
+    async def _memory_events(self, request: web.Request) -> web.Response:
+        text = request.query.get("limit", "100")
+        if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= EVENTS_LIMIT):
+            raise _invalid(400, f"limit must be a number from 1 to {EVENTS_LIMIT}")
+        found = await self._sessions.events(request.query.get("session_id"), int(text))
+        return json_response({"events": [vars(event) for event in found]})
 
-    async def _metrics(self, request: Request) -> Response:
-        return PlainTextResponse(self._agent.metrics.text())
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._agent.metrics.text(), headers={"content-type": CONTENT_TYPE})
+
+
+def _invalid(status: int, message: str, headers: dict[str, str] | None = None) -> Failure:
+    return Failure(status, "invalid_request_error", message, headers or {}, "invalid_request")

@@ -1,28 +1,42 @@
-"""Other agents as tools: a message is delegated over A2A, with a limit to how far it may travel."""
+"""Other agents as tools: a message is delegated over A2A, else as a chat, with a limit to how far it may travel."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import json
+import logging
 import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
-from kaos.dataplane.agent.settings import Peer
-from kaos.dataplane.agent.tools import ToolFailed, fitting_name
+from kaos.dataplane.agent.settings import Peer, Settings
+from kaos.dataplane.agent.telemetry import Telemetry
+from kaos.dataplane.agent.tools import fitting_name
+from kaos.dataplane.agent.turns import ToolFailed, Turn
+from kaos.dataplane.model.openai import Failure, text_of
+from kaos.kube import sanitize
 
 Object = dict[str, Any]
+log = logging.getLogger("kaos.agent")
 
 PREFIX = "delegate_to_"
 PATH_HEADER = "x-kaos-delegation-path"  # the agents that a message has come through, with commas
-MAX_HOPS = 5
+PATH_LIMIT = 64
+CARD_PATH = "/.well-known/agent-card.json"
 CARD_TIMEOUT_S = 5.0
-TIMEOUT_S = 120.0
-RENEW_S, RETRY_S = 60.0, 5.0
-METHOD_NOT_FOUND = -32601
+FIRST_CARD_S = 3.0
+RENEW_S, FIRST_RETRY_S, LAST_RETRY_S = 60.0, 0.5, 5.0
+CONNECT_S = 5.0
+CARD_LIMIT_BYTES = 256 * 1024
+ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
+METHOD_NOT_FOUND, VERSION_NOT_SUPPORTED = -32601, -32009
+_NO_A2A = (404, 405, 501)
 _PARAMETERS: Object = {
     "type": "object",
     "properties": {"message": {"type": "string", "description": "What the other agent shall do, in full."}},
@@ -30,107 +44,209 @@ _PARAMETERS: Object = {
 }
 
 
+def path_of(header: str) -> tuple[str, ...]:
+    """The agents that a request has come through. No more are read than would be refused anyway."""
+    return tuple(word.strip()[:128] for word in header.split(",", PATH_LIMIT)[:PATH_LIMIT] if word.strip())
+
+
+def refuse_rounds(name: str, path: tuple[str, ...], hops: int) -> None:
+    """Raises Failure for a message that came by here before, or through too many agents."""
+    if name in path:
+        round_trip = " -> ".join((*path, name))
+        raise Failure(508, "server_error", f"delegation went round in a circle: {round_trip}", code="delegation_cycle")
+    if len(path) > hops:
+        raise Failure(508, "server_error", f"delegated too often: {' -> '.join(path)}", code="delegation_limit")
+
+
 @dataclass
 class PeerConnection:
     """One other agent, as its card describes it."""
 
     peer: Peer
-    card: Object | None = None
+    description: str = ""
     problem: str = "not asked yet"
-    asked: float = -RENEW_S
+    asked: bool = False
+    asked_at: float = 0.0
+    failures: int = 0
 
     @property
     def tool_name(self) -> str:
         return fitting_name(f"{PREFIX}{self.peer.name}")
 
     @property
+    def card_url(self) -> str:
+        url = self.peer.card_url
+        return url if "/.well-known/" in url or url.endswith(".json") else url.rstrip("/") + CARD_PATH
+
+    @property
     def url(self) -> str:
-        """Where its card says that it listens; the card's own host when that is another's name for it."""
-        return self.peer.card_url.partition("/.well-known/")[0] + "/"
+        """Where it answers. Never another host, whatever the card says."""
+        parts = urlsplit(self.card_url)
+        return urlunsplit((parts.scheme, parts.netloc, parts.path.partition(".well-known/")[0] or "/", "", ""))
+
+    def offered(self) -> Object:
+        about = self.description or f"the agent {self.peer.name}"
+        function = {
+            "name": self.tool_name,
+            "description": f"Delegate to the agent {self.peer.name}: {about}"[:1024],
+            "parameters": _PARAMETERS,
+        }
+        return {"type": "function", "function": function}
 
 
 class Peers:
     """The agents that this one may delegate to."""
 
-    def __init__(self, own_name: str, peers: tuple[Peer, ...], http: aiohttp.ClientSession) -> None:
-        self._own_name = own_name
+    def __init__(self, settings: Settings, http: aiohttp.ClientSession, telemetry: Telemetry) -> None:
+        self._own_name = settings.name
+        self._limits = settings.limits
         self._http = http
-        self.connections = [PeerConnection(peer) for peer in peers]
+        self._telemetry = telemetry
+        self.connections = [PeerConnection(peer) for peer in settings.peers]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._wanted = [asyncio.Event() for _ in self.connections]
+        self._all_asked = asyncio.Event()
+        self._first = 0.0
 
-    async def refresh(self) -> list[Object]:
-        """One tool for each peer that answers."""
-        await asyncio.gather(*(self._ask(one) for one in self.connections))
-        return [_offered(one) for one in self.connections if one.card is not None]
+    def start(self) -> None:
+        self._first = asyncio.get_running_loop().time() + FIRST_CARD_S
+        pairs = zip(self.connections, self._wanted, strict=True)
+        self._tasks = [asyncio.create_task(self._keep_asking(one, wanted)) for one, wanted in pairs]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def tools(self) -> dict[str, PeerConnection]:
+        """A tool for each peer, there or not: its name is known. Only soon after the start is anything waited for."""
+        if self.connections and not self._all_asked.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._first):
+                    await self._all_asked.wait()
+        for one, wanted in zip(self.connections, self._wanted, strict=True):
+            if one.failures and time.monotonic() - one.asked_at > FIRST_RETRY_S:
+                wanted.set()
+        return {one.tool_name: one for one in self.connections}
+
+    async def _keep_asking(self, one: PeerConnection, wanted: asyncio.Event) -> None:
+        while True:
+            await self._ask(one)
+            one.asked, one.asked_at = True, time.monotonic()
+            if all(other.asked for other in self.connections):
+                self._all_asked.set()
+            pause_s = min(FIRST_RETRY_S * 2 ** min(one.failures - 1, 8), LAST_RETRY_S) if one.failures else RENEW_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await wanted.wait()
+            wanted.clear()
 
     async def _ask(self, one: PeerConnection) -> None:
-        if time.monotonic() - one.asked < (RETRY_S if one.problem else RENEW_S):
-            return
-        one.asked = time.monotonic()
         timeout = aiohttp.ClientTimeout(total=CARD_TIMEOUT_S)
         try:
-            async with self._http.get(one.peer.card_url, timeout=timeout, allow_redirects=False) as response:
-                card = json.loads(await response.content.read(256 * 1024)) if response.status == 200 else None
-            one.card = card if isinstance(card, dict) else None
-            one.problem = "" if one.card else f"its card is no card (HTTP {response.status})"
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            one.card, one.problem = None, str(error) or "no answer in time"
+            async with self._http.get(one.card_url, timeout=timeout, allow_redirects=False) as response:
+                status, data = response.status, await _read(response, CARD_LIMIT_BYTES)
+            if status != 200 and status not in _NO_A2A:
+                raise ToolFailed(f"its card is HTTP {status}")
+            card = json.loads(data) if status == 200 else {}  # without a card it may still chat
+            if not isinstance(card, dict):
+                raise ToolFailed("its card is no card")
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError, ToolFailed) as error:
+            if not one.failures:
+                log.warning("agent %s is away: %s", one.peer.name, sanitize.line(str(error)))
+            one.problem = str(error) or "no answer in time"
+            one.failures += 1
+        else:
+            one.description, one.problem = str(card.get("description") or ""), ""
+            one.failures = 0
 
-    def find(self, tool_name: str) -> PeerConnection | None:
-        return next((one for one in self.connections if one.tool_name == tool_name), None)
+    # Delegation.
 
-    async def delegate(self, one: PeerConnection, message: str, path: tuple[str, ...], session_id: str) -> str:
+    async def delegate(self, one: PeerConnection, arguments: Object, turn: Turn) -> str:
         """What the peer answers. Raises ToolFailed."""
-        travelled = (*path, self._own_name)
-        if one.peer.name in travelled:
-            raise ToolFailed(f"this would go round in a circle: {' -> '.join((*travelled, one.peer.name))}")
-        if len(travelled) > MAX_HOPS:
-            raise ToolFailed(f"delegated too often already: {' -> '.join(travelled)}")
-        headers = {PATH_HEADER: ",".join(travelled), "A2A-Version": "1.0"}
+        message = arguments.get("message")
+        if not isinstance(message, str) or not message:
+            raise ToolFailed("the argument message must be a text")
+        travelled = (*turn.path, self._own_name)
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                return await self._send(one, message, headers, session_id)
+            refuse_rounds(one.peer.name, travelled, self._limits.hops)
+        except Failure as refused:
+            raise ToolFailed(refused.message) from None
+        headers = {PATH_HEADER: ",".join(travelled)} | self._telemetry.outgoing()
+        try:
+            return await self._send(one, message, headers, _context(self._own_name, turn.session_id))
         except TimeoutError:
-            raise ToolFailed(f"{one.peer.name} did not answer within {TIMEOUT_S:.0f} s") from None
+            raise ToolFailed(f"{one.peer.name} did not answer within {self._limits.answer_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            one.problem, one.asked = str(error), -RENEW_S
             raise ToolFailed(f"{one.peer.name} cannot be reached: {error}") from None
 
-    async def _send(self, one: PeerConnection, message: str, headers: dict[str, str], session_id: str) -> str:
-        identity, context = uuid.uuid4().hex, f"{self._own_name}-{session_id}"
-        modern = {"role": "ROLE_USER", "messageId": identity, "contextId": context, "parts": [{"text": message}]}
-        answer = await self._rpc(one, "SendMessage", modern, headers)
-        if (answer.get("error") or {}).get("code") == METHOD_NOT_FOUND:
-            old = {"role": "user", "kind": "message", "messageId": identity, "contextId": context,
-                   "parts": [{"kind": "text", "text": message}]}  # fmt: skip
-            answer = await self._rpc(one, "message/send", old, {PATH_HEADER: headers[PATH_HEADER]})
+    async def _send(self, one: PeerConnection, message: str, headers: dict[str, str], context: str) -> str:
+        sent: Object = {"messageId": uuid.uuid4().hex, "contextId": context}
+        modern = sent | {"role": "ROLE_USER", "parts": [{"text": message}]}
+        answer = await self._rpc(one, "SendMessage", modern, headers | {"A2A-Version": "1.0"})
+        if answer is not None and _code(answer) in (METHOD_NOT_FOUND, VERSION_NOT_SUPPORTED):
+            old = sent | {"kind": "message", "role": "user", "parts": [{"kind": "text", "text": message}]}
+            answer = await self._rpc(one, "message/send", old, headers)
+        if answer is None:
+            return await self._chat(one, message, headers | {"x-session-id": context})
         if error := answer.get("error"):
-            raise ToolFailed(f"{one.peer.name}: {error.get('message', 'it gave no reason')}")
+            raise ToolFailed(f"{one.peer.name}: {_reason(error)}")
         return _said(one.peer.name, answer.get("result"))
 
-    async def _rpc(self, one: PeerConnection, method: str, message: Object, headers: dict[str, str]) -> Object:
+    async def _rpc(self, one: PeerConnection, method: str, message: Object, headers: dict[str, str]) -> Object | None:
+        """The JSON-RPC answer, or None from who does not speak A2A. Raises ToolFailed."""
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"message": message}}
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
-        async with self._http.post(
-            one.url, json=body, headers=headers, timeout=timeout, allow_redirects=False
-        ) as response:
-            data = await response.read()
-        try:
-            answer = json.loads(data)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise ToolFailed(f"{one.peer.name} answered HTTP {response.status}, and no A2A")
+        status, answer = await self._post(one.url, body, headers)
+        if status in _NO_A2A:
+            return None
+        if answer is None or not ("result" in answer or "error" in answer):
+            raise ToolFailed(f"{one.peer.name} answered HTTP {status}, and no A2A")
         return answer
 
+    async def _chat(self, one: PeerConnection, message: str, headers: dict[str, str]) -> str:
+        body = {"model": one.peer.name, "messages": [{"role": "user", "content": message}]}
+        status, answer = await self._post(f"{one.url}v1/chat/completions", body, headers)
+        if status != 200:
+            raise ToolFailed(f"{one.peer.name}: {_reason((answer or {}).get('error'))} (HTTP {status})")
+        try:
+            return text_of(answer["choices"][0]["message"]["content"])
+        except (LookupError, TypeError):
+            raise ToolFailed(f"{one.peer.name} answered neither A2A nor a chat") from None
 
-def _offered(one: PeerConnection) -> Object:
-    about = str(one.card.get("description") or f"the agent {one.peer.name}")
-    function = {
-        "name": one.tool_name,
-        "description": f"Delegate to the agent {one.peer.name}: {about}"[:1024],
-        "parameters": _PARAMETERS,
-    }
-    return {"type": "function", "function": function}
+    async def _post(self, url: str, body: Object, headers: dict[str, str]) -> tuple[int, Object | None]:
+        """Status, and the JSON object if it is one. Never sent twice: the peer may have acted."""
+        timeout = aiohttp.ClientTimeout(total=self._limits.answer_s, sock_connect=CONNECT_S)
+        async with self._http.post(url, json=body, headers=headers, timeout=timeout, allow_redirects=False) as response:
+            data = await _read(response, ANSWER_LIMIT_BYTES)
+        try:
+            answer = json.loads(data)
+        except (ValueError, RecursionError):
+            answer = None
+        return response.status, answer if isinstance(answer, dict) else None
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > limit:
+            raise ToolFailed(f"the answer is larger than {limit // 1024} KiB")
+    return bytes(body)
+
+
+def _context(name: str, session_id: str) -> str:
+    """The peer's own session for this one of ours."""
+    context = f"{name}-{session_id}"
+    return context if len(context) <= 128 else f"{name}-{hashlib.sha256(session_id.encode()).hexdigest()[:32]}"
+
+
+def _code(answer: Object) -> Any:
+    error = answer.get("error")
+    return error.get("code") if isinstance(error, dict) else None
+
+
+def _reason(error: Any) -> str:
+    return str((error.get("message") if isinstance(error, dict) else error) or "it gave no reason")
 
 
 def _said(peer: str, result: Any) -> str:
@@ -138,15 +254,24 @@ def _said(peer: str, result: Any) -> str:
     if not isinstance(result, dict):
         raise ToolFailed(f"{peer} answered nothing")
     task = result.get("task") or (result if "status" in result else None)
-    if task is None:
-        return _text((result.get("message") or result).get("parts"))
-    state = str((task.get("status") or {}).get("state", "")).lower().removeprefix("task_state_")
-    text = "\n".join(_text(one.get("parts")) for one in task.get("artifacts") or ())
-    text = text or _text(((task.get("status") or {}).get("message") or {}).get("parts"))
+    if not isinstance(task, dict):
+        return _text(_object(result.get("message") or result).get("parts"))
+    status = _object(task.get("status"))
+    state = str(status.get("state") or "in no state").lower().removeprefix("task_state_")
+    text = "\n".join(_text(_object(one).get("parts")) for one in _list(task.get("artifacts")))
+    text = text or _text(_object(status.get("message")).get("parts"))
     if state != "completed":
-        raise ToolFailed(f"{peer}: the task is {state or 'in no state'}{': ' + text if text else ''}")
+        raise ToolFailed(f"{peer}: {text}" if text else f"{peer}: the task is {state}")
     return text
 
 
 def _text(parts: Any) -> str:
-    return "".join(str(part.get("text", "")) for part in parts or () if isinstance(part, dict))
+    return "".join(str(_object(part).get("text") or "") for part in _list(parts))
+
+
+def _object(value: Any) -> Object:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,113 +1,84 @@
-"""What the agent remembers: sessions and their events, in SQLite, in the process or on a volume.
+"""What the agent remembers: sessions, and what happened in them.
 
 Kinds of events: user_message, agent_response, tool_call, tool_result, delegation_request, delegation_response,
 delegation_error, task_delegation_received, error.
+A database that fails takes the memory away, never the answer.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
+import logging
 import sqlite3
-import time
 import uuid
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from kaos.dataplane.agent.settings import Memory
+from kaos.dataplane.agent.store import Event, Store, StoredTask
 
 Object = dict[str, Any]
+T = TypeVar("T")
+log = logging.getLogger("kaos.agent")
+
 ID_LIMIT = 128
-_SCHEMA = """
-create table if not exists sessions (id text primary key, created real, updated real);
-create table if not exists events (
-    number integer primary key autoincrement, session text, at real, kind text, data text,
-    foreign key (session) references sessions (id) on delete cascade);
-create index if not exists by_session on events (session, number);
-"""
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened in a session; `at` in seconds since 1970."""
-
-    number: int
-    session_id: str
-    at: float
-    kind: str
-    data: Object
 
 
 class Sessions:
-    """All sessions. Every method is quick: a few rows of a local database."""
+    """All sessions, and the A2A tasks beside them."""
 
     def __init__(self, settings: Memory) -> None:
-        self._settings = settings
-        self._database = sqlite3.connect(settings.path or ":memory:", isolation_level=None)
-        self._database.execute("pragma foreign_keys = on")
-        if settings.path:
-            self._database.execute("pragma journal_mode = wal")
-        self._database.executescript(_SCHEMA)
+        """Raises ValueError for a file that cannot be the memory."""
+        self._enabled = settings.enabled
+        try:
+            self._store = Store(settings)
+        except sqlite3.Error as error:
+            raise ValueError(f"MEMORY_PATH: {settings.path} cannot be used: {error}") from None
+        # A disk may take its time: then one thread waits, in order, and the answers of others go on.
+        self._thread = ThreadPoolExecutor(1, "memory") if settings.path else None
 
-    def open(self, session_id: str | None) -> str:
+    async def open(self, asked: str | None) -> str:
         """The session of that id, made if need be; a new one without an id. Raises ValueError for rubbish."""
-        session_id = session_id or uuid.uuid4().hex
-        if not session_id.isprintable() or len(session_id) > ID_LIMIT:
-            raise ValueError(f"a session id is at most {ID_LIMIT} printable characters")
-        if self._settings.enabled:
-            now = time.time()
-            self._database.execute("insert or ignore into sessions values (?, ?, ?)", (session_id, now, now))
-            self._database.execute("update sessions set updated = ? where id = ?", (now, session_id))
-            self._database.execute(
-                "delete from sessions where id in (select id from sessions order by updated desc limit -1 offset ?)",
-                (self._settings.max_sessions,),
-            )
+        session_id = asked or uuid.uuid4().hex
+        if not session_id.isprintable() or len(session_id) > ID_LIMIT or not session_id.isascii():
+            raise ValueError(f"a session id is at most {ID_LIMIT} printable ASCII characters")
+        if self._enabled:
+            await self._do(None, self._store.open, session_id)
         return session_id
 
-    def note(self, session_id: str, kind: str, **data: Any) -> None:
-        """Remember something that happened; the oldest of too many is forgotten."""
-        if not self._settings.enabled:
-            return
-        values = (session_id, time.time(), kind, json.dumps(data, ensure_ascii=False))
-        try:
-            self._database.execute("insert into events (session, at, kind, data) values (?, ?, ?, ?)", values)
-        except sqlite3.IntegrityError:
-            return  # the session has been forgotten meanwhile
-        self._database.execute(
-            "delete from events where session = ? and number <= "
-            "(select number from events where session = ? order by number desc limit 1 offset ?)",
-            (session_id, session_id, self._settings.max_session_events),
-        )
+    async def note(self, session_id: str, kind: str, **data: Any) -> None:
+        if self._enabled:
+            await self._do(None, self._store.note, session_id, kind, data)
 
-    def history(self, session_id: str) -> list[Object]:
-        """The last messages of the session, as the model takes them."""
-        rows = self._database.execute(
-            "select kind, data from events where session = ? and kind in ('user_message', 'agent_response', "
-            "'task_delegation_received') order by number desc limit ?",
-            (session_id, self._settings.context_limit),
-        ).fetchall()
-        return [
-            {"role": "assistant" if kind == "agent_response" else "user", "content": json.loads(data)["text"]}
-            for kind, data in reversed(rows)
-        ]
+    async def history(self, session_id: str) -> list[Object]:
+        return await self._do([], self._store.history, session_id) if self._enabled else []
 
-    def all(self) -> list[Object]:
-        """Every session, the one last used first."""
-        rows = self._database.execute(
-            "select id, created, updated, (select count(*) from events where session = sessions.id) "
-            "from sessions order by updated desc"
-        )
-        return [{"id": i, "created": created, "updated": updated, "events": n} for i, created, updated, n in rows]
+    async def all(self) -> list[Object]:
+        return await self._do([], self._store.sessions)
 
-    def events(self, session_id: str | None, limit: int) -> list[Event]:
-        """The last events, of one session or of all, in the order in which they happened."""
-        where, values = ("where session = ?", [session_id]) if session_id else ("", [])
-        rows = self._database.execute(
-            f"select number, session, at, kind, data from events {where} order by number desc limit ?",
-            [*values, limit],
-        ).fetchall()
-        return [
-            Event(number, session, at, kind, json.loads(data)) for number, session, at, kind, data in reversed(rows)
-        ]
+    async def events(self, session_id: str | None, limit: int) -> list[Event]:
+        return await self._do([], self._store.events, session_id, limit)
+
+    async def put_task(self, task: StoredTask) -> None:
+        await self._do(None, self._store.put_task, task)
+
+    async def task(self, task_id: str) -> StoredTask | None:
+        return await self._do(None, self._store.task, task_id)
+
+    async def tasks(self, *selection: Any) -> tuple[list[StoredTask], int]:
+        return await self._do(([], 0), self._store.tasks, *selection)
 
     def close(self) -> None:
-        self._database.close()
+        if self._thread:
+            self._thread.shutdown()
+        self._store.close()
+
+    async def _do(self, otherwise: T, work: Callable[..., T], *arguments: Any) -> T:
+        try:
+            if self._thread is None:
+                return work(*arguments)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        except sqlite3.Error as error:
+            log.error("memory: %s", error)
+            return otherwise

@@ -48,6 +48,10 @@ class Container:
         return self.exited is not None and not self.exited.done()
 
     @property
+    def running(self) -> bool:
+        return self.alive and "running" in self.state
+
+    @property
     def has_run(self) -> bool:
         return "running" in self.state or self._ended is not None or self.restarts > 0
 

@@ -92,7 +92,7 @@ class DockerBackend:
         self._client: Any = None
         self._containers: dict[str, Any] = {}
         self._holder = ""  # the name of the container that holds the network
-        self._lock = asyncio.Lock()
+        self._lock = threading.Lock()  # taken in threads: they go on when the task that waits for them is cancelled
         self._closed = False
         self._loop = asyncio.get_running_loop()
 
@@ -102,15 +102,13 @@ class DockerBackend:
         if self._client is None:
             why = f"the image {launch.image} has no local command and no Docker daemon answers"
             raise NoImage("ImageNeedsDocker", why)
-        async with self._lock:
-            if self._closed:
-                raise ExecFailed("the pod has ended")
-            try:
-                container, output = await asyncio.to_thread(self._start, launch)
-            except (ExecFailed, NoImage):
-                raise
-            except Exception as error:
-                raise ExecFailed(str(getattr(error, "explanation", None) or error)) from None
+        try:
+            await asyncio.to_thread(self._pull, launch.image)
+            container, output = await asyncio.to_thread(self._start, launch)
+        except (ExecFailed, NoImage):
+            raise
+        except Exception as error:
+            raise ExecFailed(str(getattr(error, "explanation", None) or error)) from None
         threading.Thread(target=self._follow, args=(launch, container, output), daemon=True).start()
         return f"docker://{container.id}"
 
@@ -118,34 +116,38 @@ class DockerBackend:
         """The started container and its output, attached before the first word."""
         import docker.errors
 
-        self._pull(launch.image)
-        if old := self._containers.pop(launch.name, None):
-            with contextlib.suppress(docker.errors.APIError):
-                old.remove(force=True)
-        if launch.name == self._holder or not self._holder:
-            network: dict[str, Any] = {
-                "ports": {f"{port}/tcp": ("127.0.0.1", here) for port, here in launch.ports.items()}
-            }
-        else:
-            network = {"network_mode": f"container:{self._containers[self._holder].id}"}
-        container = self._client.containers.create(
-            launch.image,
-            launch.args or None,
-            **({"entrypoint": launch.argv} if launch.argv else {}),
-            name=f"{self._prefix}_{launch.name}_{time.monotonic_ns()}",
-            environment=launch.env,
-            init=True,
-            labels=dict([self._engine.label.split("=")]),
-            volumes={str(path): {"bind": at, "mode": "ro" if ro else "rw"} for at, (path, ro) in launch.mounts.items()},
-            mem_limit=launch.memory_bytes,
-            user=launch.user,
-            **network,
-        )
-        self._containers[launch.name] = container
-        output = container.attach(stream=True, demux=True)
-        container.start()
-        self._holder = self._holder or launch.name
-        return container, output
+        with self._lock:
+            if self._closed:
+                raise ExecFailed("the pod has ended")
+            if old := self._containers.pop(launch.name, None):
+                with contextlib.suppress(docker.errors.APIError):
+                    old.remove(force=True)
+            if launch.name == self._holder or not self._holder:
+                network: dict[str, Any] = {
+                    "ports": {f"{port}/tcp": ("127.0.0.1", here) for port, here in launch.ports.items()}
+                }
+            else:
+                network = {"network_mode": f"container:{self._containers[self._holder].id}"}
+            container = self._client.containers.create(
+                launch.image,
+                launch.args or None,
+                **({"entrypoint": launch.argv} if launch.argv else {}),
+                name=f"{self._prefix}_{launch.name}_{time.monotonic_ns()}",
+                environment=launch.env,
+                init=True,
+                labels=dict([self._engine.label.split("=")]),
+                volumes={
+                    str(path): {"bind": at, "mode": "ro" if ro else "rw"} for at, (path, ro) in launch.mounts.items()
+                },
+                mem_limit=launch.memory_bytes,
+                user=launch.user,
+                **network,
+            )
+            self._containers[launch.name] = container
+            output = container.attach(stream=True, demux=True)
+            container.start()
+            self._holder = self._holder or launch.name
+            return container, output
 
     def _pull(self, image: str) -> None:
         import docker.errors
@@ -205,11 +207,11 @@ class DockerBackend:
     async def close(self) -> None:
         """Remove all containers."""
 
-        def remove() -> None:
+        await asyncio.to_thread(self._remove)
+
+    def _remove(self) -> None:
+        with self._lock:
+            self._closed = True
             for container in self._containers.values():
                 with contextlib.suppress(Exception):
                     container.remove(force=True)
-
-        async with self._lock:
-            self._closed = True
-            await asyncio.to_thread(remove)

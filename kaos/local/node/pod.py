@@ -139,6 +139,8 @@ class PodWorker:
                 continue
             while not container.done:
                 await self._once(container)
+                if self._ending:
+                    return False
                 if not container.done and self.pod["spec"]["restartPolicy"] == "Never":
                     self.publish()
                     return False
@@ -161,7 +163,8 @@ class PodWorker:
     async def _once(self, container: Container) -> None:
         """One life of the container."""
         try:
-            await self._start(container)
+            if not await self._start(container):
+                return
         except ExecFailed as error:
             container.end(128, "StartError", str(error))
             self.event("Warning", "Failed", f"Error: failed to start container: {error}", container)
@@ -180,9 +183,9 @@ class PodWorker:
         container.end(code, reason, self._last_words(container, code))
         self.publish()
 
-    async def _start(self, container: Container) -> None:
-        """Start it as soon as all that it needs is there. Raises ExecFailed."""
-        while True:
+    async def _start(self, container: Container) -> bool:
+        """Start it as soon as all that it needs is there; False when the pod ends before. Raises ExecFailed."""
+        while not self._ending:
             self._news.clear()
             try:
                 self._leave_taken_ports(container)
@@ -194,12 +197,13 @@ class PodWorker:
                 container.begin_anew()
                 identity = await self._backend.start(container.launch)
                 container.run(identity)
-                return
+                return True
             except (environment.ConfigError, volumes.MountError) as error:
                 self._wait_for(container, "CreateContainerConfigError", str(error), f"Error: {error}")
             except NoImage as error:
                 self._wait_for(container, error.reason, str(error), str(error))
             await self._sleep_or_news(CONFIG_RETRY_S)
+        return False
 
     def _wait_for(self, container: Container, reason: str, message: str, told: str) -> None:
         if container.wait_for(reason, message):
@@ -281,7 +285,7 @@ class PodWorker:
         if self._ending:
             return
         self._ending = True
-        running = [c for c in self.containers if c.alive]
+        running = [c for c in self.containers if c.running]  # what is still starting is not waited for
         for container in running:
             if health := self._health.get(container.name):
                 health.stop()

@@ -167,4 +167,4 @@ def test_metrics_count_requests_tokens_and_tools(ask, agent):
     ask("call echo {}")
     text = httpx.get(f"{agent}/metrics").text
     assert "kaos_agent_model_calls_total" in text
-    assert 'kaos_agent_tool_calls_total{tool="echo"}' in text
+    assert 'kaos_agent_tool_calls_total{server="tools",tool="echo"}' in text

@@ -65,10 +65,13 @@ class Kube:
 
     def until(self, kind: str, name: str, holds: Holds, timeout_s: float = 20) -> Object | None:
         """Follow the object until `holds` says so (None: it is gone) and return it."""
-        query = {"watch": "true", "fieldSelector": f"metadata.name={name}", "timeoutSeconds": str(int(timeout_s))}
-        seen: Object | None = None
-        if not self.list(kind, fieldSelector=f"metadata.name={name}") and holds(None):
-            return None
+        chosen = {"fieldSelector": f"metadata.name={name}"}
+        now = self.http.get(self.path(kind), params=chosen).json()
+        seen = next(iter(now["items"]), None)
+        if holds(seen):
+            return seen
+        since = {"resourceVersion": now["metadata"]["resourceVersion"], "timeoutSeconds": str(int(timeout_s))}
+        query = chosen | since | {"watch": "true"}
         with self.http.stream("GET", self.path(kind), params=query, timeout=timeout_s + 5) as events:
             for line in events.iter_lines():
                 event = json.loads(line)

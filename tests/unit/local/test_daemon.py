@@ -119,10 +119,13 @@ def address_of(kube: Kube, name: str) -> str:
 def run_children(kube: Kube) -> list[psutil.Process]:
     made = kube.create(pod("parent", LEAVES_CHILDREN))
     kube.until("Pod", "parent", is_ready)
-    with kube.http.stream("GET", f"{kube.path('Pod', 'parent')}/log", params={"follow": "true"}) as log:
-        assert next(log.iter_lines()) == "up"
-    for _ in range(500):
-        processes = processes_of(made["metadata"]["uid"])
+    return all_there(made["metadata"]["uid"])
+
+
+def all_there(uid: str) -> list[psutil.Process]:
+    """The processes of a pod that leaves children, when all children are there."""
+    for _ in range(1000):
+        processes = processes_of(uid)
         if programs(processes) == ["sleep 601", "sleep 602", "sleep 603"]:
             return processes
         threading.Event().wait(0.02)  # processes tell nobody that they are there
@@ -162,13 +165,13 @@ def test_when_a_shim_is_killed_its_processes_end_and_the_container_starts_once_a
     made["spec"]["restartPolicy"] = "Always"
     uid = kube.create(made)["metadata"]["uid"]
     kube.until("Pod", "parent", is_ready)
-    (shim,) = [p for p in processes_of(uid) if "shim.py" in " ".join(p.cmdline())]
-    before = processes_of(uid)
+    before = all_there(uid)
+    (shim,) = [p for p in before if "shim.py" in " ".join(p.cmdline())]
     shim.kill()
     again = kube.until("Pod", "parent", lambda obj: container(obj)["restartCount"] == 1 and is_ready(obj))
     assert container(again)["lastState"]["terminated"]["exitCode"] == 137
     assert all_gone(before)
-    mains = [p for p in processes_of(uid) if "time.sleep(604)" in " ".join(p.cmdline())]
+    mains = [p for p in all_there(uid) if "time.sleep(604)" in " ".join(p.cmdline())]
     assert len(mains) == 1
 
 
