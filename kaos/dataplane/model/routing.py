@@ -14,6 +14,7 @@ import yaml
 
 from kaos.dataplane.model import names, providers
 from kaos.dataplane.model.openai import no_such_model, not_served
+from kaos.kube import yaml_limits
 
 Object = dict[str, Any]
 
@@ -55,11 +56,13 @@ class Target:
 def load(path: str) -> Object:
     """The configuration of a file. Raises ValueError with what is wrong with it."""
     try:
-        document = yaml.load(Path(path).read_bytes(), _Loader)
-    except (OSError, yaml.YAMLError) as error:
+        text = Path(path).read_bytes()
+        yaml_limits.check(text)
+        document = yaml.load(text, _Loader)
+    except (OSError, ValueError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        why = getattr(error, "problem", None) or getattr(error, "strerror", None) or type(error).__name__
+        why = getattr(error, "problem", None) or getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise ValueError(f"{path}{where} cannot be read: {why}") from None
     listed = document.get("model_list") if isinstance(document, dict) else None
     if not isinstance(listed, list) or not listed:

@@ -7,12 +7,28 @@ from typing import Any
 import yaml
 
 from kaos.api.names import Reason
+from kaos.kube import yaml_limits
 from kaos.operator.decide.models import matches
 from kaos.operator.decide.workload import Blocked
 
 Object = dict[str, Any]
 API_BASE = "os.environ/PROXY_API_BASE"  # LiteLLM's way to name a variable of its environment
 API_KEY = "os.environ/PROXY_API_KEY"
+OPENAI = "openai"
+FIELD = "proxyConfig.configYaml"
+# What LiteLLM 1.106 takes for a provider before a `/`; any other word there is part of the model's own name.
+_PROVIDERS = """
+    ai21 ai21_chat aiml aiohttp_openai amazon_nova anthropic anthropic_text azure azure_ai azure_text baseten bedrock
+    cerebras clarifai cloudflare codestral cohere cohere_chat cometapi custom custom_openai dashscope databricks
+    datarobot deepinfra deepseek docker_model_runner featherless_ai fireworks_ai friendliai galadriel gemini gigachat
+    github github_copilot gradient_ai groq heroku hosted_vllm huggingface hyperbolic infinity jina_ai lambda_ai lemonade
+    litellm_proxy llamafile lm_studio maritalk meta_llama minimax mistral moonshot morph nebius nlp_cloud novita nscale
+    nvidia_nim oci ollama ollama_chat oobabooga openai openai_like openrouter ovhcloud perplexity petals predibase
+    replicate sagemaker sagemaker_chat sambanova sap snowflake text-completion-codestral text-completion-openai
+    together_ai triton v0 vercel_ai_gateway vertex_ai vertex_ai_beta vllm volcengine voyage wandb watsonx watsonx_text
+    xai xinference zai
+"""
+PROVIDERS = frozenset(_PROVIDERS.split())
 
 
 def config(proxy: Object) -> str | None:
@@ -23,8 +39,12 @@ def config(proxy: Object) -> str | None:
     if (text := own.get("fromString")) is not None:
         _check(text, proxy["models"])
         return text
-    entries = [_entry(name, proxy) for name in proxy["models"]]
-    return yaml.safe_dump({"model_list": entries}, sort_keys=False, width=1000)
+    document = {
+        "model_list": [_entry(name, proxy) for name in proxy["models"]],
+        # Parameters that a provider does not know are left out instead of refused.
+        "litellm_settings": {"drop_params": True},
+    }
+    return yaml.safe_dump(document, sort_keys=False, width=1000, allow_unicode=True)
 
 
 def _entry(name: str, proxy: Object) -> Object:
@@ -37,35 +57,42 @@ def _entry(name: str, proxy: Object) -> Object:
 
 
 def _provider_name(name: str, proxy: Object) -> str:
-    """The name with its provider. An address of one's own without a provider speaks OpenAI's protocol."""
-    provider = proxy.get("provider") or ("openai" if proxy.get("apiBase") and "/" not in name else "")
+    """The name with its provider. An address of one's own speaks OpenAI's protocol, unless the name says otherwise."""
+    provider = proxy.get("provider") or ""
+    if not provider and proxy.get("apiBase") and not ("/" in name and name.partition("/")[0] in PROVIDERS):
+        provider = OPENAI
     if not provider or name.startswith(f"{provider}/"):
         return name
     return f"{provider}/{name}"
 
 
 def _check(text: str, models: list[str]) -> None:
+    """Raises Blocked for what is no configuration of these models."""
     try:
+        yaml_limits.check(text)
         document = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise Blocked(Reason.INVALID_PARAMS, f"proxyConfig.configYaml is not YAML{where}; correct it") from None
+        mark, last = getattr(error, "problem_mark", None), text.rstrip().count("\n") + 1
+        where = f", line {min(mark.line + 1, last)}" if mark else ""
+        raise Blocked(Reason.INVALID_PARAMS, f"{FIELD} is not YAML{where}; correct it") from None
+    except ValueError as error:
+        raise Blocked(Reason.INVALID_PARAMS, f"{FIELD} cannot be read: {error}; correct it") from None
     listed = document.get("model_list") if isinstance(document, dict) else None
-    if not isinstance(listed, list) or not all(isinstance(one, dict) and one.get("model_name") for one in listed):
-        raise Blocked(Reason.INVALID_PARAMS, "proxyConfig.configYaml needs a list model_list with a model_name in each")
-    served = [str(one["model_name"]) for one in listed]
-    lacking = [name for name in models if not any(name == one or matches(one, name) for one in served)]
-    if lacking:
-        message = f"proxyConfig.configYaml does not serve {', '.join(lacking)}; it serves: {', '.join(served[:10])}"
+    if not isinstance(listed, list) or not listed:
+        raise Blocked(
+            Reason.INVALID_PARAMS, f"{FIELD} has no model_list; list in it what spec.proxyConfig.models names"
+        )
+    for number, entry in enumerate(listed):
+        params = entry.get("litellm_params") if isinstance(entry, dict) else None
+        if not (isinstance(params, dict) and _is_text(entry.get("model_name")) and _is_text(params.get("model"))):
+            message = f"{FIELD}: model_list[{number}] needs a model_name and a litellm_params.model; add them"
+            raise Blocked(Reason.INVALID_PARAMS, message)
+    served = list(dict.fromkeys(entry["model_name"] for entry in listed))
+    if lacking := [name for name in models if not any(name == one or matches(one, name) for one in served)]:
+        shown = f"{', '.join(served[:10])}{', ...' if len(served) > 10 else ''}"
+        message = f"{FIELD} does not serve {', '.join(lacking)}, which models lists; it serves: {shown}"
         raise Blocked(Reason.MODEL_NOT_SERVED, message)
 
 
-def only_openai(text: str) -> bool:
-    """Whether every model of the configuration is reached by OpenAI's protocol, so that a plain relay will do."""
-    for entry in (yaml.safe_load(text) or {}).get("model_list") or ():
-        params = entry.get("litellm_params") or {}
-        if "mock_response" in params or str(params.get("model", "")).startswith("openai/"):
-            continue
-        return False
-    return True
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)

@@ -94,6 +94,9 @@ def _proxy(api: Object, world: World) -> tuple[Main, dict[str, str] | None]:
         env += podspec.plain_env({"PROXY_API_BASE": config["apiBase"]})
     if key := config.get("apiKey"):
         env.append({"name": "PROXY_API_KEY", **key})
+    elif config.get("apiBase"):
+        # LiteLLM calls nobody without a key, and a provider of one's own often has none.
+        env += podspec.plain_env({"OPENAI_API_KEY": "none"})
     volume = {"name": "config", **_config_source(api, text)}
     main = Main(
         MODEL_CONTAINER,

@@ -110,6 +110,8 @@ ENTRY = "- model_name: m\n  litellm_params: "
     ("text", "words"),
     [
         ("model_list: [unclosed", "config.yaml, line 2 cannot be read"),
+        ("[" * 60_000, "nested more than"),
+        ("a: 2026-99-99", "cannot be read: month must be in"),
         ("", "no list model_list"),
         ("model_list: {}", "no list model_list"),
         ("model_list: []", "no list model_list"),
