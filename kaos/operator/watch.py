@@ -119,20 +119,20 @@ class Watcher:
         logging.getLogger("kopf").setLevel(logging.WARNING)
         for said_by_us in ("running", "orchestration"):
             logging.getLogger(f"kopf._core.reactor.{said_by_us}").setLevel(logging.CRITICAL)
-        # A threading.Event would be waited for on a thread that keeps kopf, once it has failed, from ever ending.
-        ended, loop = asyncio.Event(), asyncio.get_running_loop()
-        self._end = lambda: _call(loop, ended.set)
-        if self._stop.is_set():
-            return
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_note)
         async with self._session() as session:
             scope: dict[str, Any] = {"namespaces": self._namespaces} if self._namespaces else {"clusterwide": True}
-            await kopf.operator(
-                registry=self._registry(session),
-                settings=self._settings(),
-                standalone=True,
-                stop_flag=ended,
-                **scope,
+            work = asyncio.create_task(
+                kopf.operator(registry=self._registry(session), settings=self._settings(), standalone=True, **scope)
             )
+            # Not by kopf's stop_flag: a threading.Event is waited for on a thread that keeps a kopf that has failed
+            # from ever ending, and an asyncio.Event right after the start takes five seconds to be heard.
+            self._end = lambda: _call(loop, work.cancel)
+            if self._stop.is_set():
+                work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
 
     def _session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=64, ssl=self._connection.ssl_context or False)
@@ -193,6 +193,11 @@ class Watcher:
         return settings
 
 
-def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+def _note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What kopf leaves lying about when it fails; that it failed is told by its end."""
+    log.debug("kopf: %s: %s", context.get("message"), context.get("exception"))
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[[], Any]) -> None:
     with contextlib.suppress(RuntimeError):  # the loop has ended
         loop.call_soon_threadsafe(function)
