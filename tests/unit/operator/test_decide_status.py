@@ -121,7 +121,8 @@ def test_what_the_status_takes_of_tools(tools: Any, shown: Any) -> None:
 
 
 def test_ten_thousand_tools_with_long_descriptions_make_a_status_that_an_api_server_takes() -> None:
-    shown = spoken.described_tools([{"name": f"tool{n}", "description": "d" * 100_000} for n in range(10_000)])
+    long = "d" * 100_000
+    shown = spoken.described_tools([{"name": f"tool{n}", "description": long} for n in range(10_000)])
     one = pod()
     spoke = answered(one, tools=tuple(shown), tool_count=10_000)
     status = decide(server(), running(server(), pods=(one,), handshakes=(spoke,))).status
