@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ TINY = Path(__file__).with_name("tiny_mcp.py")
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCluster]:
-    commands = {"example.org/tiny-mcp": [sys.executable, "-S", str(TINY)]}
+    commands = {"example.org/tiny-mcp": ["python", "-S", "-c", TINY.read_text()]}
     with LiveCluster(tmp_path_factory.mktemp("cluster"), TEST_IMAGE_COMMANDS=json.dumps(commands)) as live:
         install_prerequisites(Client(resolve(kubeconfig=str(live.kubeconfig))))
         yield live
