@@ -83,6 +83,15 @@ class Machinery:
         kind = self.kinds.of(resource)
         return [served(kind, json.loads(stored.encoded)) for stored in self.select(resource, namespace, labels)]
 
+    def controlled_by(self, owner: Object, resource: Resource) -> list[Object]:
+        """Copies of the objects whose controller that object of their namespace is."""
+        kind, uid = self.kinds.of(resource), owner["metadata"]["uid"]
+        return [
+            served(kind, json.loads(stored.encoded))
+            for _, stored in self.store.items(kind.collection, owner["metadata"]["namespace"])
+            if any(o["uid"] == uid and o.get("controller") for o in stored.obj["metadata"].get("ownerReferences") or ())
+        ]
+
     async def watch(self, *resources: Resource) -> AsyncIterator[WatchEvent]:
         """Every object of these resources as ADDED, then what happens to them. Not to be changed by the caller."""
         collections = {self.kinds.of(resource).collection for resource in resources}

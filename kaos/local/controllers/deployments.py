@@ -8,7 +8,7 @@ import json
 
 from kaos.kube import times
 from kaos.kube.resources import DEPLOYMENTS, PODS, REPLICASETS
-from kaos.local.controllers.base import Controller, NamespacedName, Object, condition, controller_of, owned, place
+from kaos.local.controllers.base import Controller, NamespacedName, Object, condition, controller_of, place
 from kaos.local.controllers.base import owner_reference as reference
 from kaos.local.events import EventRecorder
 from kaos.local.machinery import DeleteOptions, Machinery, WatchEvent
@@ -35,7 +35,7 @@ class DeploymentController(Controller):
         deployment = self.machinery.find(DEPLOYMENTS, namespace, name)
         if deployment is None or deployment["metadata"].get("deletionTimestamp"):
             return None
-        sets = owned(self.machinery.list(REPLICASETS, namespace), deployment)
+        sets = self.machinery.controlled_by(deployment, REPLICASETS)
         new = next((rs for rs in sets if _same_template(rs, deployment)), None)
         old = [rs for rs in sets if new is None or rs["metadata"]["uid"] != new["metadata"]["uid"]]
         if not deployment["spec"].get("paused"):
@@ -148,7 +148,7 @@ class DeploymentController(Controller):
     def _report(self, deployment: Object) -> float | None:
         namespace, name = place(deployment)
         live = self.machinery.get(DEPLOYMENTS, namespace, name)
-        sets = owned(self.machinery.list(REPLICASETS, namespace), live)
+        sets = self.machinery.controlled_by(live, REPLICASETS)
         new = next((rs for rs in sets if _same_template(rs, live)), None)
         wanted = live["spec"]["replicas"]
         counts = {
