@@ -97,7 +97,7 @@ def _commands() -> Iterator[str]:
 
     yield "# Commands\n"
     yield "`kaos COMMAND --help` prints the same.\n"
-    context = click.Context(root, info_name="kaos", terminal_width=WIDTH)
+    context = click.Context(root, info_name="kaos", **(root.context_settings | {"terminal_width": WIDTH}))
     yield from _command(root, context)
 
 

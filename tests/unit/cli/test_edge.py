@@ -167,4 +167,4 @@ def test_the_tree_names_only_commands_that_there_are():
             for name in command.list_commands(ctx):
                 walk(command.get_command(ctx, name), ctx)
 
-    walk(main.root, click.Context(main.root))
+    walk(main.root, click.Context(main.root, **main.root.context_settings))
