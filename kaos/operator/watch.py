@@ -121,10 +121,11 @@ class Watcher:
             logging.getLogger(f"kopf._core.reactor.{said_by_us}").setLevel(logging.CRITICAL)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_note)
-        async with self._session() as session:
+        async with contextlib.AsyncExitStack() as sessions:
             scope: dict[str, Any] = {"namespaces": self._namespaces} if self._namespaces else {"clusterwide": True}
+            registry = self._registry(sessions)
             work = asyncio.create_task(
-                kopf.operator(registry=self._registry(session), settings=self._settings(), standalone=True, **scope)
+                kopf.operator(registry=registry, settings=self._settings(), standalone=True, **scope)
             )
             # Not by kopf's stop_flag: a threading.Event is waited for on a thread that keeps a kopf that has failed
             # from ever ending, and an asyncio.Event right after the start takes five seconds to be heard.
@@ -158,11 +159,13 @@ class Watcher:
         trace.on_request_end.append(note)
         return trace
 
-    def _registry(self, session: aiohttp.ClientSession) -> kopf.OperatorRegistry:
+    def _registry(self, sessions: contextlib.AsyncExitStack) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
 
         @kopf.on.login(registry=registry, id="login")
-        def login(**_: Any) -> kopf.AiohttpSession:
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            # A new one each time: kopf closes the one that it no longer trusts.
+            session = await sessions.enter_async_context(self._session())
             return kopf.AiohttpSession(server=self._connection.server, aiohttp_session=session)
 
         for resource in self._resources:
