@@ -30,21 +30,29 @@ from tests.torture.operators import Operator
 
 Object = dict[str, Any]
 IMAGE = "example.org/tiny-mcp:1"
+TINY = Path(__file__).with_name("tiny_mcp.py")
 DUMPED = (MCPSERVERS, DEPLOYMENTS, REPLICASETS, PODS, SERVICES, NETWORKPOLICIES)
 READY_S = 60.0
 
 
 class Bench:
-    """Everything of one test. `client` is the straight way to the API server."""
+    """Everything of one test. `client` is the straight way to the API server.
 
-    def __init__(self, client: AsyncClient, proxy: Proxy, directory: Path) -> None:
+    With an `image` (one that has Python) the tiny server runs in that, and operators look after the test's namespaces
+    only: a cluster is shared with others.
+    """
+
+    def __init__(self, client: AsyncClient, proxy: Proxy, directory: Path, image: str | None = None) -> None:
         self.client = client
+        self._image = image
         self.proxy = proxy
         self._directory = directory
         self._operators: list[Operator] = []
         self._namespaces: list[str] = []
 
     def operator(self, name: str = "one", namespaces: tuple[str, ...] = (), **settings: Any) -> Operator:
+        if self._image:
+            namespaces = namespaces or tuple(self._namespaces)
         kubeconfig = self.proxy.kubeconfig_for(name, self._directory)
         made = Operator(kubeconfig, self._directory / f"{name}.log", namespaces, **settings)
         self._operators.append(made)
@@ -57,14 +65,22 @@ class Bench:
 
     async def server(self, namespace: str, name: str = "calc", behaviour: str = "good", **spec: Any) -> Object:
         """An MCPServer that runs the tiny server."""
-        env = [{"name": "BEHAVIOUR", "value": behaviour}]
         body = {
             "apiVersion": MCPSERVERS.api_version,
             "kind": MCPSERVERS.kind,
             "metadata": {"name": name, "namespace": namespace},
-            "spec": {"runtime": "custom", "container": {"image": IMAGE, "env": env}, **spec},
+            "spec": {"runtime": "custom", "container": self.container(behaviour), **spec},
         }
         return await self.client.create(MCPSERVERS, body, namespace)
+
+    def container(self, behaviour: str = "good") -> Object:
+        """What runs the tiny server."""
+        env = [{"name": "BEHAVIOUR", "value": behaviour}]
+        if not self._image:
+            return {"image": IMAGE, "env": env}
+        program = {"name": "PROGRAM", "value": TINY.read_text().replace("127.0.0.1", "")}
+        command = ["python", "-c", "import os; exec(os.environ['PROGRAM'])"]
+        return {"image": self._image, "command": command, "env": [*env, program]}
 
     async def until(
         self,
@@ -98,6 +114,8 @@ class Bench:
                 while place in found:
                     place += "+"
                 found[place] = _masked(obj)
+                if resource == DEPLOYMENTS:
+                    del found[place]["status"]["conditions"]  # which of two has changed last tells nothing
         return found
 
     async def versions(self, namespace: str) -> dict[str, str]:
@@ -140,6 +158,7 @@ class Bench:
         for operator in self._operators:
             if operator.alive:
                 await operator.stop()
+            await self.forget_lead(*operator.namespaces)
         for name in self._namespaces:
             try:
                 await self.client.delete(NAMESPACES, name)
@@ -170,7 +189,7 @@ _MASKED = {
     "uid", "resourceVersion", "creationTimestamp", "managedFields", "lastTransitionTime", "lastUpdateTime",
     "lastProbeTime", "startTime", "startedAt", "finishedAt", "containerID", "podIP", "podIPs", "hostIP", "hostIPs",
     "clusterIP", "clusterIPs", "nodeName", "restartCount", "lastState", "generation", "observedGeneration",
-    "pod-template-hash", "containerPort", "deployment.kubernetes.io/revision",
+    "pod-template-hash", "containerPort",
 }  # fmt: skip
 _GENERATED = re.compile(r"(-[a-z0-9]{5,10})(-[a-z0-9]{5})?$")
 
@@ -185,7 +204,7 @@ def _masked(value: Any, namespace: str = "") -> Any:
         return {
             key: _masked(inner, namespace)
             for key, inner in value.items()
-            if key not in _MASKED and not key.startswith("local.kaos.tools/")
+            if key not in _MASKED and not key.startswith(("local.kaos.tools/", "deployment.kubernetes.io/"))
         }
     if isinstance(value, list):
         return [_masked(inner, namespace) for inner in value]

@@ -146,7 +146,11 @@ class Proxy:
         url = URL(self._connection.server + str(request.rel_url), encoded=True)
         try:
             async with self._session.request(
-                request.method, url, data=body, headers=headers | self._connection.headers(), allow_redirects=False
+                request.method,
+                url,
+                data=body or None,
+                headers=headers | self._connection.headers(),
+                allow_redirects=False,
             ) as upstream:
                 if fate is Fate.UNANSWERED:
                     await upstream.read()

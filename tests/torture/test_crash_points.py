@@ -15,7 +15,7 @@ import pytest
 
 from kaos.api.names import MCPSERVERS
 from kaos.kube.resources import CONFIGMAPS
-from tests.torture.bench import IMAGE, Bench, differences, gone, has_reason, is_ready
+from tests.torture.bench import Bench, differences, gone, has_reason, is_ready
 from tests.torture.faults import Call, Fate
 from tests.torture.operators import Operator
 
@@ -62,7 +62,7 @@ async def delete(bench: Bench, namespace: str) -> None:
 
 async def needy(bench: Bench, namespace: str) -> None:
     source = [{"configMapRef": {"name": "settings"}}]
-    await bench.server(namespace, container={"image": IMAGE, "envFrom": source})
+    await bench.server(namespace, container=bench.container() | {"envFrom": source})
     await bench.until(has_reason("ConfigMapNotFound"), namespace)
 
 

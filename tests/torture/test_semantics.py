@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections import Counter
 
@@ -12,6 +13,8 @@ import pytest
 from kaos.api.names import MCPSERVERS
 from kaos.cluster import ApiError
 from kaos.kube.resources import CONFIGMAPS, DEPLOYMENTS, LEASES, NETWORKPOLICIES, PODS, SERVICES
+from kaos.operator.lease import lease_name
+from kaos.operator.run import DEEPEST_JSON
 from tests.torture.bench import Bench, differences, gone, has_reason, is_ready
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
@@ -86,6 +89,7 @@ async def test_the_second_operator_stands_by_and_takes_over_from_a_killed_one(be
 
 
 async def test_the_lead_is_given_back_so_that_the_next_takes_it_at_once(bench: Bench) -> None:
+    await bench.namespace("lead-back")
     first = bench.operator("first")
     await _leads(first)
     second = bench.operator("second")
@@ -100,10 +104,10 @@ async def test_a_deleted_lease_is_made_again_and_nobody_minds(bench: Bench) -> N
     namespace = await bench.namespace("no-lease")
     operator = bench.operator()
     await _leads(operator)
-    await bench.client.delete(LEASES, "kaos-operator", "kaos-system")
+    await bench.client.delete(LEASES, lease_name(operator.namespaces), "kaos-system")
     await bench.server(namespace)
     await bench.until(is_ready, namespace)
-    await bench.until(lambda lease: lease is not None, "kaos-system", "kaos-operator", LEASES)
+    await bench.until(lambda lease: lease is not None, "kaos-system", lease_name(operator.namespaces), LEASES)
     assert operator.leads
 
 
@@ -115,7 +119,7 @@ async def _leads(operator) -> None:
 
 DAMAGES = {
     "scaled": (DEPLOYMENTS, {"spec": {"replicas": 3}}),
-    "edited": (DEPLOYMENTS, {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}),
+    "edited": (DEPLOYMENTS, {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 17}}}}),
     "hash taken away": (DEPLOYMENTS, {"metadata": {"annotations": {"kaos.tools/applied-hash": None}}}),
     "its label taken away": (DEPLOYMENTS, {"metadata": {"labels": {"app.kubernetes.io/part-of": None}}}),
     "its names taken away": (DEPLOYMENTS, {"metadata": {"labels": {"mcpserver": None, "kaos.tools/kind": None}}}),
@@ -154,12 +158,16 @@ async def test_drift_is_repaired(bench: Bench, while_away: bool) -> None:
 
 
 async def _same(bench: Bench, namespace: str, wanted: dict, timeout_s: float) -> None:
-    """The namespace looks as wanted again."""
+    """The namespace looks as wanted again, and goes on to."""
+    found: dict = {}
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
-            while await bench.dump(namespace) != wanted:  # noqa: ASYNC110
+            alike = 0
+            while alike < 10:
+                found = await bench.dump(namespace)
+                alike = alike + 1 if found == wanted else 0
                 await asyncio.sleep(0.1)
-    assert differences(await bench.dump(namespace), wanted) == []
+    assert differences(found, wanted) == []
 
 
 async def test_what_others_add_lives_on(bench: Bench) -> None:
@@ -235,23 +243,29 @@ async def test_a_dependency_that_appears_is_noticed(bench: Bench) -> None:
     namespace = await bench.namespace("appears")
     bench.operator()
     source = [{"configMapRef": {"name": "settings"}}]
-    await bench.server(namespace, container={"image": "example.org/tiny-mcp:1", "envFrom": source})
+    await bench.server(namespace, container=bench.container() | {"envFrom": source})
     await bench.until(has_reason("ConfigMapNotFound"), namespace, timeout_s=10)
     await bench.client.create(CONFIGMAPS, {"metadata": {"name": "settings"}, "data": {"A": "1"}}, namespace)
     await bench.until(is_ready, namespace)
 
 
 async def test_an_endlessly_nested_resource_harms_nobody(bench: Bench) -> None:
+    sys.setrecursionlimit(DEEPEST_JSON)  # the test reads it too
     namespace = await bench.namespace("deep")
     bench.operator()
-    nested = '{"a":' * 900 + "1" + "}" * 900
     meta = '"apiVersion": "kaos.tools/v1alpha1", "kind": "MCPServer", "metadata": {"name": "deep"}'
-    body = f'{{{meta}, "spec": {{"runtime": "custom", "container": {{"image": "x"}}, "podSpec": {nested}}}}}'
-    async with bench.client.request(
-        "POST", MCPSERVERS.path(namespace), body.encode(), {"Content-Type": "application/json"}
-    ) as response:
-        if response.status != 201:
-            pytest.skip(f"this API server takes no such thing: {response.status}")
+    answers = []
+    for depth in (9000, 90):  # the local API server takes less than Kubernetes does
+        nested = '{"a":' * depth + "1" + "}" * depth
+        body = f'{{{meta}, "spec": {{"runtime": "custom", "container": {{"image": "x"}}, "podSpec": {nested}}}}}'
+        async with bench.client.request(
+            "POST", MCPSERVERS.path(namespace), body.encode(), {"Content-Type": "application/json"}
+        ) as response:
+            answers.append(response.status)
+        if response.status == 201:
+            break
+    assert answers[-1] == 201
+    assert set(answers[:-1]) <= {400}
     await bench.server(namespace)
     await bench.until(is_ready, namespace)
     await bench.until(has_reason("InvalidPodSpec"), namespace, "deep")
