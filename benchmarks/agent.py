@@ -32,7 +32,7 @@ def start(module: list[str], **env: str) -> tuple[subprocess.Popen[bytes], str, 
     began = time.perf_counter()
     command = [sys.executable, "-m", *module]
     process = subprocess.Popen(command, env=kept | {"PORT": str(port), "HOST": "127.0.0.1"} | env,
-                               stdout=subprocess.DEVNULL)  # fmt: skip
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     while True:
         try:

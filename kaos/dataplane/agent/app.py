@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -46,7 +47,7 @@ class Service:
     def app(self) -> web.Application:
         app = web.Application(client_max_size=BODY_LIMIT, middlewares=[self._shield])
         app.cleanup_ctx.append(self._live)
-        app.on_response_prepare.append(self._say_farewell)
+        app.on_response_prepare.append(self._finish_headers)
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
         for path in CARD_PATHS:
@@ -67,7 +68,7 @@ class Service:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
             toolbox = Toolbox([ServerConnection(one, http, settings.limits, telemetry) for one in settings.servers])
-            peers, metrics = Peers(settings, http, telemetry), Metrics(settings.model, telemetry)
+            peers, metrics = Peers(settings, http, telemetry), Metrics(settings.name, settings.model, telemetry)
             for one in toolbox.connections:
                 metrics.watch_server(one.server.name, lambda one=one: not one.problem)
             model = Model(settings, http, telemetry)
@@ -79,7 +80,7 @@ class Service:
             await peers.close()
             await toolbox.close()
         self._sessions.close()
-        telemetry.close()
+        await asyncio.to_thread(telemetry.close)  # it may wait for the collector
 
     def leave(self) -> None:
         """Not ready any longer, but still answering: others must first hear of it."""
@@ -89,8 +90,10 @@ class Service:
         """Let what works in the background end."""
         await self._a2a.tasks.drain(self._settings.limits.drain_s)
 
-    async def _say_farewell(self, request: web.Request, response: web.StreamResponse) -> None:
-        if self._leaving:
+    async def _finish_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.popall("server", None)
+        if self._leaving:  # whoever has a connection here takes the next one elsewhere
+            response.headers["connection"] = "close"
             response.force_close()
 
     @web.middleware

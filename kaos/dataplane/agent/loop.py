@@ -263,7 +263,7 @@ class _Work:
         attributes = {"gen_ai.tool.name": name, "gen_ai.tool.call.id": identity, "gen_ai.tool.type": "function"}
         operation = ("invoke_agent", peer.peer.name) if peer else ("execute_tool", name)
         began, failed = time.monotonic(), True
-        with agent.telemetry.span(*operation, attributes, remote=True) as span:
+        with agent.telemetry.span(*operation, attributes, remote=peer is not None) as span:
             try:
                 if peer:
                     result = await agent.peers.delegate(peer, arguments, self._turn)

@@ -19,9 +19,10 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
 class Metrics:
     """One registry for one agent."""
 
-    def __init__(self, model: str, telemetry: Telemetry) -> None:
+    def __init__(self, agent: str, model: str, telemetry: Telemetry) -> None:
         prometheus_client.disable_created_metrics()
         self._registry = CollectorRegistry()
+        self._agent = agent
         self._model = model
         self._telemetry = telemetry
         self._requests = self._counter("requests", "Questions answered or refused, by HTTP status.", "status")
@@ -52,7 +53,7 @@ class Metrics:
         self._running.dec()
         self._requests.labels(str(status)).inc()
         self._seconds.observe(seconds)
-        self._telemetry.measure("invoke_agent", seconds, "", None if status == 200 else str(status))
+        self._telemetry.measure("invoke_agent", seconds, self._agent, None if status == 200 else str(status))
 
     def called_model(self, status: int, seconds: float, first_s: float | None, usage: dict[str, int]) -> None:
         self._model_calls.labels(str(status)).inc()

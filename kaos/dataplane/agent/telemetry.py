@@ -14,7 +14,7 @@ class Span:
     """One piece of work."""
 
     def set(self, **attributes: Any) -> None:
-        """Add attributes; `_` in a name stands for `.` after a first underscore-free word."""
+        """Add attributes."""
 
     def fail(self, kind: str, message: str) -> None:
         """It went wrong."""

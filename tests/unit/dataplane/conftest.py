@@ -40,9 +40,10 @@ class Backend:
         body = await request.json()
         self.requests.append(body)
         self.headers.append(dict(request.headers))
-        if body["messages"][-1]["role"] == "tool":
-            return await _sse(request, [chunk({"content": body["messages"][-1]["content"]}, "stop")])
         words = body["messages"][-1]["content"]
+        if body["messages"][-1]["role"] == "tool" and not words.startswith("then "):
+            return await _sse(request, [chunk({"content": words}, "stop")])
+        words = words.removeprefix("then ")
         tries = sum(1 for one in self.requests if one["messages"][-1].get("content") == words)
         return await getattr(self, "_" + words.split()[0].replace("-", "_"))(request, words, tries)
 
@@ -93,6 +94,17 @@ class Backend:
 
     async def _endless(self, request: web.Request, words: str, tries: int) -> web.StreamResponse:
         return await _sse(request, [chunk({"content": "x" * 65536})] * 64)
+
+    async def _silent(self, request: web.Request, words: str, tries: int) -> web.StreamResponse:
+        await asyncio.sleep(3600)
+
+    async def _slowly(self, request: web.Request, words: str, tries: int) -> web.StreamResponse:
+        response = await _sse(request, [], end=False)
+        for word in words.split()[1:]:
+            await asyncio.sleep(0.1)
+            await response.write(chunk({"content": word + " "}))
+        await response.write(chunk({}, "stop"))
+        return response
 
     async def _stall(self, request: web.Request, words: str, tries: int) -> web.StreamResponse:
         try:
@@ -163,7 +175,7 @@ def start() -> Iterator[Callable[..., str]]:
     running: list[subprocess.Popen[bytes]] = []
 
     def begin(module: str, path: str, **env: str) -> str:
-        port = free_port()
+        port = int(env.get("PORT") or free_port())
         kept = {key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ}
         own = {"PORT": str(port), "HOST": "127.0.0.1", **env}
         process = subprocess.Popen([sys.executable, "-m", module], env=kept | own)
