@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from kaos.actions import resources
 from kaos.actions.kinds import MODELAPI, Kind
-from kaos.api.names import HOSTED_PORT, SERVICE_PORT
+from kaos.actions.refusals import explained
+from kaos.api.names import HOSTED_PORT, MASTER_KEY, SERVICE_PORT
 from kaos.cluster import ApiError, Client
 from kaos.cluster.client import Response
 from kaos.cluster.requests import pod_proxy_path, service_proxy_path
@@ -20,7 +22,7 @@ from kaos.mcp.wire import SseParser
 
 Object = dict[str, Any]
 SESSION_HEADER = "x-session-id"
-MASTER_KEY = "LITELLM_MASTER_KEY"
+KEY_VARIABLE = "KAOS_MODEL_API_KEY"  # of who calls a ModelAPI that wants one
 
 
 @dataclass
@@ -143,17 +145,25 @@ class Endpoint:
         return min(ready, default="")
 
     def _key(self) -> dict[str, str]:
-        """The master key that the owner has set. The proxy keeps `Authorization` for itself."""
+        """The caller's own key, or the one that the owner has set. The API server keeps `Authorization` for itself."""
         variables = ((self.object["spec"].get("container") or {}).get("env") or ()) if self._kind is MODELAPI else ()
-        for one in variables:
-            if one.get("name") != MASTER_KEY:
-                continue
-            value = one.get("value")
-            if reference := (one.get("valueFrom") or {}).get("secretKeyRef"):
+        source = next((one for one in variables if one.get("name") == MASTER_KEY), {})
+        value = os.environ.get(KEY_VARIABLE) if self._kind is MODELAPI else None
+        if not value:
+            reference = (source.get("valueFrom") or {}).get("secretKeyRef")
+            value = self._secret(reference) if reference else source.get("value")
+        return {"x-litellm-api-key": f"Bearer {value.strip()}"} if value else {}
+
+    def _secret(self, reference: Object) -> str:
+        try:
+            with explained(self._client, SECRETS, reference["name"], self.namespace):
                 secret = self._client.get(SECRETS, reference["name"], self.namespace)
-                value = base64.b64decode((secret.get("data") or {}).get(reference["key"], "")).decode()
-            return {"x-litellm-api-key": f"Bearer {value}"} if value else {}
-        return {}
+        except Forbidden as refused:
+            raise Forbidden(
+                f"{self.who} wants a key that you may not read: {refused.cause}",
+                f"Put a key of yours into {KEY_VARIABLE}",
+            ) from None
+        return base64.b64decode((secret.get("data") or {}).get(reference["key"], "")).decode()
 
     def _failure(self, status: int, content: bytes) -> KaosError:
         try:
@@ -166,7 +176,8 @@ class Endpoint:
                 return Forbidden(f"No right to call it: {refused.message}", "Ask for: create on services/proxy")
             return self._not_ready()
         if isinstance(told, dict) and told.get("error"):
-            return KaosError(f"{self.who}: {_message(told['error'])} (HTTP {status})", "")
+            cure = f"Put its key into {KEY_VARIABLE}" if status == 401 and self._kind is MODELAPI else ""
+            return KaosError(f"{self.who}: {_message(told['error'])} (HTTP {status})", cure)
         text = content[:200].decode(errors="replace").strip()
         return KaosError(f"{self.who} answered HTTP {status}{': ' + text if text else ''}.", self._read_log())
 

@@ -33,10 +33,14 @@ LOCAL_COMMAND_ANNOTATION = "local.kaos.tools/command."  # + container: what a lo
 
 MCP_CONTAINER = "mcp-server"
 MODEL_CONTAINER = "model-api"
+CHECK_CONTAINER = "check-config"
 AGENT_CONTAINER = "agent"
 SERVICE_PORT = 8000
 HOSTED_PORT = 11434
 DEFAULT_PATH = "/mcp"
+MODELS_PATH = "/v1/models"
+READINESS_PATH = "/health/readiness"  # LiteLLM's, and needs no key
+MASTER_KEY = "LITELLM_MASTER_KEY"
 
 CUSTOM = "custom"
 PACKAGE = "package"
@@ -178,7 +182,9 @@ REASONS: dict[Reason, Explanation] = {
         Phase.WAITING,
     ),
     Reason.MODEL_NOT_SERVED: Explanation(
-        "The ModelAPI does not serve the agent's model.", "Use one that it serves: kaos modelapi models", Phase.FAILED
+        "A model is not served: an agent's by its ModelAPI, or one of proxyConfig.models by configYaml.",
+        "Use one that is served, or have it served; the message names both.",
+        Phase.FAILED,
     ),
     Reason.IMAGE_PULL_ERROR: Explanation(
         "The image cannot be pulled.", "Check its name and the access to its registry.", Phase.FAILED

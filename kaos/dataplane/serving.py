@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 DRAIN_S = 25
 KEEP_ALIVE_S = 75  # longer than our clients keep a connection, so that none is closed under a request
-EX_CONFIG = 78  # sysexits(3): the operator reads it as a fault of the configuration
+# sysexits(3): the operator reads them as a fault of the configuration, and as models that it lacks.
+EX_CONFIG, EX_UNAVAILABLE = 78, 69
 
 
 def serve(app: Any, port: int) -> None:
@@ -29,7 +30,7 @@ def serve(app: Any, port: int) -> None:
     )
 
 
-def refuse(why: object) -> NoReturn:
+def refuse(why: object, code: int = EX_CONFIG) -> NoReturn:
     """End because the configuration is at fault."""
     print(why, file=sys.stderr)
-    sys.exit(EX_CONFIG)
+    sys.exit(code)

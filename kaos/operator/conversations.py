@@ -8,14 +8,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from kaos.api.names import Reason
+from kaos.api.names import MODELS_PATH, READINESS_PATH, Reason
 from kaos.cluster.aio import AsyncClient
 from kaos.mcp.aio import AsyncMcpSession
 from kaos.mcp.wire import McpError
 from kaos.operator import ollama
 from kaos.operator.decide import health, spoken
 from kaos.operator.decide.world import Ask, Handshake
-from kaos.operator.podhttp import TooLarge, Unreachable, get_json, sender
+from kaos.operator.podhttp import Refused, TooLarge, Unreachable, get_json, sender
 
 Object = dict[str, Any]
 log = logging.getLogger("kaos.operator")
@@ -25,6 +25,7 @@ MESSAGE_LIMIT = 1024
 _PROTOCOLS = {
     "mcp": "MCP", "models": "the OpenAI protocol", "hosted": "Ollama's protocol", "agent": "the agent's protocol"
 }  # fmt: skip
+_LITELLMS_REFUSALS = (400, 500)  # of a call without a key, when it has no database
 _TIMEOUTS_S = {"hosted": 90.0}  # a model is loaded
 
 
@@ -89,7 +90,30 @@ def _tools(tools: list[Any]) -> Object:
 
 
 async def _models(client: AsyncClient, ask: Ask) -> Object:
-    answer = await get_json(client, ask, "/v1/models")
+    """What an OpenAI-compatible server lists, unless it wants a key for that: to serve is to be ready then."""
+    if ask.path == READINESS_PATH:
+        await get_json(client, ask, READINESS_PATH)
+        return {"keyed": True}
+    try:
+        return await _listed_models(client, ask)
+    except Refused as refused:
+        if refused.status in (401, 403):
+            return {"keyed": True}
+        if refused.status not in _LITELLMS_REFUSALS or not await _says_ready(client, ask):
+            raise
+        return {"keyed": True}
+
+
+async def _says_ready(client: AsyncClient, ask: Ask) -> bool:
+    try:
+        told = await get_json(client, ask, READINESS_PATH)
+    except ValueError:
+        return False
+    return isinstance(told, dict) and "status" in told
+
+
+async def _listed_models(client: AsyncClient, ask: Ask) -> Object:
+    answer = await get_json(client, ask, MODELS_PATH)
     listed = answer.get("data", ...) if isinstance(answer, dict) else ...
     listed = [] if listed is None else listed  # Ollama's word for none
     if not isinstance(listed, list):
@@ -115,7 +139,7 @@ async def _pulled(client: AsyncClient, ask: Ask, tell: Callable[[str], None]) ->
 
 async def _hosted_models(client: AsyncClient, ask: Ask) -> tuple[str, ...]:
     """What Ollama has. It lists `name:latest` for `name`; who asked for the one shall find it."""
-    said = await _models(client, ask)
+    said = await _listed_models(client, ask)
     return tuple(ask.model if name == f"{ask.model}:latest" else name for name in said["models"])
 
 

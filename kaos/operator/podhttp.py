@@ -27,6 +27,14 @@ class Unreachable(Exception):
     """No HTTP answer came from the pod."""
 
 
+class Refused(ValueError):
+    """The pod answered, and not with what was asked for."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class TooLarge(Exception):
     """The answer has no end that we would wait for."""
 
@@ -62,7 +70,7 @@ def sender(client: AsyncClient, ask: Ask, path: str) -> Send:
 
 
 async def get_json(client: AsyncClient, ask: Ask, path: str) -> Any:
-    """What the pod answers to GET. Raises Unreachable, TooLarge, ValueError for what is no good JSON answer."""
+    """What the pod answers to GET. Raises Unreachable, TooLarge, Refused, ValueError for what is no JSON."""
     answer = await sender(client, ask, path)("GET", {"accept": "application/json"}, b"")
     try:
         body = b"".join([chunk async for chunk in answer.chunks])
@@ -70,7 +78,7 @@ async def get_json(client: AsyncClient, ask: Ask, path: str) -> Any:
         answer.close()
     if answer.head.status != 200:
         text = body[:200].decode(errors="replace").strip()
-        raise ValueError(f"HTTP {answer.head.status} to {path}{': ' + text if text else ''}")
+        raise Refused(answer.head.status, f"HTTP {answer.head.status} to {path}{': ' + text if text else ''}")
     return json.loads(body)
 
 

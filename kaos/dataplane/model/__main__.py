@@ -1,6 +1,6 @@
-"""`python -m kaos.dataplane.model mock|relay|proxy [--config FILE] [--port N]`.
+"""`python -m kaos.dataplane.model mock|relay|proxy|check [--config FILE] [--port N]`.
 
-`proxy` is the relay where that will do, else LiteLLM.
+`proxy` is the relay where that will do, else LiteLLM. `check` only looks whether the file serves the models named.
 """
 
 from __future__ import annotations
@@ -17,10 +17,16 @@ if TYPE_CHECKING:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m kaos.dataplane.model")
-    parser.add_argument("what", choices=["mock", "relay", "proxy"])
-    parser.add_argument("--config", help="relay, proxy: a file with LiteLLM's model_list")
+    parser.add_argument("what", choices=["mock", "relay", "proxy", "check"])
+    parser.add_argument("--config", help="all but mock: a file with LiteLLM's model_list")
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+    parser.add_argument("--name", help="check: what the file is called when its faults are told")
+    parser.add_argument("--model", action="append", default=[], help="check: a model that the file must serve")
     options = parser.parse_args()
+    if options.what == "check":
+        from kaos.dataplane.model.check import check
+
+        return check(options.config, options.name, options.model)
     host = os.environ.get("HOST", "0.0.0.0")
     try:
         app = _app(options, host)

@@ -8,7 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from kaos.dataplane.model import mock, names, openai, server
+from kaos.api import models
+from kaos.dataplane.model import mock, openai, server
 from kaos.dataplane.model.metrics import Metrics
 from kaos.dataplane.model.openai import Failure, Reply, invalid
 from kaos.dataplane.model.settings import Mock
@@ -82,7 +83,7 @@ class _Model:
         model = body.get("model") if isinstance(body, dict) else None
         if not isinstance(model, str):
             raise invalid("the body names no model")
-        served = names.best(self._settings.models, model)
+        served = models.best(self._settings.models, model)
         if served is None:
             raise openai.not_served(model, self._settings.models)
         request[server.MODEL] = served

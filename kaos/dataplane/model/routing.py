@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
-from kaos.dataplane.model import names, providers
+from kaos.api import models
+from kaos.dataplane.model import providers
 from kaos.dataplane.model.openai import no_such_model, not_served
-from kaos.kube import yaml_limits
 
 Object = dict[str, Any]
 
@@ -27,7 +25,6 @@ _SETTINGS = {
     "general_settings": {"master_key"},
 }
 _VARIABLE = re.compile(r"os\.environ/(\w+)")
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -56,22 +53,11 @@ class Target:
 def load(path: str) -> Object:
     """The configuration of a file. Raises ValueError with what is wrong with it."""
     try:
-        text = Path(path).read_bytes()
-        yaml_limits.check(text)
-        document = yaml.load(text, _Loader)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        why = getattr(error, "problem", None) or getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise ValueError(f"{path}{where} cannot be read: {why}") from None
-    listed = document.get("model_list") if isinstance(document, dict) else None
-    if not isinstance(listed, list) or not listed:
-        raise ValueError(f"{path} has no list model_list with a model in it")
-    for number, entry in enumerate(listed):
-        params = entry.get("litellm_params") if isinstance(entry, dict) else None
-        if not isinstance(params, dict) or not _is_text(entry.get("model_name")) or not _is_text(params.get("model")):
-            raise ValueError(f"{path}: model_list[{number}] needs a model_name and a litellm_params.model")
-        if not isinstance(params.get("extra_headers") or {}, dict):
+        document = models.read_config(Path(path).read_bytes(), path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    for entry in document["model_list"]:
+        if not isinstance(entry["litellm_params"].get("extra_headers") or {}, dict):
             raise ValueError(f"{path}: extra_headers of {entry['model_name']} must be a mapping")
     for section in ("litellm_settings", "general_settings"):
         if not isinstance(document.get(section) or {}, dict):
@@ -127,14 +113,14 @@ class Routes:
 
     def entry(self, wanted: str) -> Entry:
         """The entry whose turn it is. Raises Failure for a name that none covers."""
-        name = names.best(self._entries, wanted)
+        name = models.best(self._entries, wanted)
         if name is None:
             raise not_served(wanted, self.served)
         return next(self._turns[name])
 
     def target(self, entry: Entry, wanted: str) -> Target:
         """Where the entry leads for the wanted name. Raises Failure when that is nowhere."""
-        model = entry.model.replace("*", names.stands_for(entry.name, wanted) or "*")
+        model = entry.model.replace("*", models.stands_for(entry.name, wanted) or "*")
         found = providers.split(model, bool(entry.base))
         if found is None:
             raise no_such_model(
@@ -186,7 +172,3 @@ def _seconds(name: str, value: Any, default_s: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         raise ValueError(f"{name} must be a number of seconds")
     return float(value)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)

@@ -9,18 +9,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from kaos.api import models
 from kaos.api.names import (
     AGENT_CONTAINER,
     ALIASES,
     DEFAULT_PATH,
     HOSTED_PORT,
+    MASTER_KEY,
     SERVICE_PORT,
     Phase,
     Reason,
     child_name,
 )
-from kaos.operator.decide import podspec, status, workload
-from kaos.operator.decide.models import matches
+from kaos.operator.decide import peers, podspec, status, workload
 from kaos.operator.decide.workload import Blocked, Main, Storage
 from kaos.operator.decide.world import Decision, Handshake, Problem, World
 
@@ -28,7 +29,6 @@ Object = dict[str, Any]
 COMMAND = ("python", "-m", "kaos.dataplane.agent")
 CARD_PATH = "/.well-known/agent-card.json"
 MEMORY_DIRECTORY = "/memory"
-MASTER_KEY = "LITELLM_MASTER_KEY"
 
 
 def decide(agent: Object, world: World) -> Decision:
@@ -45,12 +45,12 @@ def decide(agent: Object, world: World) -> Decision:
         workload.judge(agent, pod, world)
         if missing is not None and deployment is None and spec.get("waitForDependencies", True):
             raise Blocked(missing.reason, missing.message)
-        wanted, lost = workload.plan(agent, main, pod, world, deployment, routed=_exposed(agent))
+        wanted, lost = workload.plan(agent, main, pod, world, deployment, routed=peers.exposed(agent))
     except Blocked as stop:
         blocked = stop.problem
     current = workload.is_current(deployment, wanted)
     verdict, pod_to_ask, spoke = workload.verdict(agent, AGENT_CONTAINER, world, deployment, current)
-    verdict = replace(verdict, blocked=blocked, lost=lost or missing)
+    verdict = replace(verdict, blocked=blocked, lost=lost or missing, note=peers.note(agent, world.agents))
     if missing is not None and missing.reason is not Reason.WAITING_FOR_MCPSERVER:
         verdict = replace(verdict, serves=False)  # without its model an agent answers nobody
     described = status.common(agent, verdict, deployment, world.now) | _described(agent, world, spoke)
@@ -131,9 +131,9 @@ def _path(server: str, world: World) -> str:
 
 
 def _peers(agent: Object) -> dict[str, str]:
-    peers = (agent["spec"].get("agentNetwork") or {}).get("access") or []
-    values = {"PEER_AGENTS": ",".join(peers)}
-    for name in peers:
+    access = (agent["spec"].get("agentNetwork") or {}).get("access") or []
+    values = {"PEER_AGENTS": ",".join(access)}
+    for name in access:
         values[f"PEER_AGENT_{_variable(name)}_CARD_URL"] = _service(agent, "Agent", name, SERVICE_PORT) + CARD_PATH
     return values
 
@@ -156,10 +156,6 @@ def _service(agent: Object, kind: str, name: str, port: int) -> str:
     return f"http://{child_name(kind, name)}.{agent['metadata']['namespace']}.svc.cluster.local:{port}"
 
 
-def _exposed(agent: Object) -> bool:
-    return bool((agent["spec"].get("agentNetwork") or {}).get("expose"))
-
-
 # What it depends on.
 
 
@@ -170,9 +166,8 @@ def _missing_dependency(agent: Object, world: World) -> Problem | None:
     if found := _not_ready("ModelAPI", spec["modelAPI"], api, Reason.WAITING_FOR_MODELAPI):
         return found
     served = (api.get("status") or {}).get("models") or []
-    if served and not any(matches(one, spec["model"]) for one in served):
-        listed = ", ".join(served[:10])
-        message = f"ModelAPI {spec['modelAPI']} does not serve {spec['model']}; it serves: {listed}"
+    if served and not models.covers(served, spec["model"]):
+        message = f"ModelAPI {spec['modelAPI']} does not serve {spec['model']}; it serves: {models.shown(served)}"
         return Problem(Reason.MODEL_NOT_SERVED, message)
     lacking = [
         found
@@ -209,7 +204,7 @@ def _described(agent: Object, world: World, spoke: Handshake | None) -> Object:
             "agents": network.get("access") or [],
         },
         "peers": [
-            name for name in network.get("access") or () if name in world.agents and _exposed(world.agents[name])
+            name for name in network.get("access") or () if name in world.agents and peers.exposed(world.agents[name])
         ],
     }
     told |= {key: before[key] for key in ("tools", "toolCount") if key in before}

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from kaos.api.names import Reason
+from kaos.api.names import CHECK_CONTAINER, Reason
 from kaos.operator.decide.world import Problem
 
 Object = dict[str, Any]
 
-EX_CONFIG = 78  # sysexits(3): how a runtime says that its parameters are at fault
+# sysexits(3): how a runtime says that its parameters are at fault, and the check of a configuration that models lack.
+EX_CONFIG, EX_UNAVAILABLE = 78, 69
 _MESSAGE_LIMIT = 600
 
 _PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
@@ -135,6 +136,8 @@ def _container_problem(container: Object) -> Problem | None:
         )
     if code == EX_CONFIG and said:
         return Problem(Reason.INVALID_PARAMS, said)
+    if code == EX_UNAVAILABLE and name == CHECK_CONTAINER and said:
+        return Problem(Reason.MODEL_NOT_SERVED, said)
     again = container.get("restartCount", 0)
     if ended.get("reason") == "StartError":
         return Problem(Reason.CRASH_LOOPING, f"container {name} cannot be started: {said}; check its command")

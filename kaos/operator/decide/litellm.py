@@ -6,10 +6,10 @@ from typing import Any
 
 import yaml
 
+from kaos.api import models
 from kaos.api.names import Reason
-from kaos.kube import yaml_limits
-from kaos.operator.decide.models import matches
 from kaos.operator.decide.workload import Blocked
+from kaos.operator.decide.world import Handshake
 
 Object = dict[str, Any]
 API_BASE = "os.environ/PROXY_API_BASE"  # LiteLLM's way to name a variable of its environment
@@ -66,33 +66,35 @@ def _provider_name(name: str, proxy: Object) -> str:
     return f"{provider}/{name}"
 
 
-def _check(text: str, models: list[str]) -> None:
+def _check(text: str, wanted: list[str]) -> None:
     """Raises Blocked for what is no configuration of these models."""
     try:
-        yaml_limits.check(text)
-        document = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        mark, last = getattr(error, "problem_mark", None), text.rstrip().count("\n") + 1
-        where = f", line {min(mark.line + 1, last)}" if mark else ""
-        raise Blocked(Reason.INVALID_PARAMS, f"{FIELD} is not YAML{where}; correct it") from None
-    except ValueError as error:
-        raise Blocked(Reason.INVALID_PARAMS, f"{FIELD} cannot be read: {error}; correct it") from None
-    listed = document.get("model_list") if isinstance(document, dict) else None
-    if not isinstance(listed, list) or not listed:
-        raise Blocked(
-            Reason.INVALID_PARAMS, f"{FIELD} has no model_list; list in it what spec.proxyConfig.models names"
-        )
-    for number, entry in enumerate(listed):
-        params = entry.get("litellm_params") if isinstance(entry, dict) else None
-        if not (isinstance(params, dict) and _is_text(entry.get("model_name")) and _is_text(params.get("model"))):
-            message = f"{FIELD}: model_list[{number}] needs a model_name and a litellm_params.model; add them"
-            raise Blocked(Reason.INVALID_PARAMS, message)
-    served = list(dict.fromkeys(entry["model_name"] for entry in listed))
-    if lacking := [name for name in models if not any(name == one or matches(one, name) for one in served)]:
-        shown = f"{', '.join(served[:10])}{', ...' if len(served) > 10 else ''}"
-        message = f"{FIELD} does not serve {', '.join(lacking)}, which models lists; it serves: {shown}"
+        document = models.read_config(text, FIELD)
+    except models.BadConfig as error:
+        raise Blocked(Reason.INVALID_PARAMS, f"{error}; correct it") from None
+    if message := models.lacking(models.served_by(document), wanted, FIELD):
         raise Blocked(Reason.MODEL_NOT_SERVED, message)
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
+def served(proxy: Object, spoke: Handshake) -> list[str]:
+    """What the proxy serves, by its configuration and by what it listed itself.
+
+    LiteLLM lists no wildcards, but every name that it knows of their provider, hundreds in any order; and behind a
+    master key it lists nothing. Then what it was told to serve stands.
+    """
+    declared = _declared(proxy)
+    if spoke.keyed:
+        return declared
+    confirmed = [name for name in declared if "*" in name or models.covers(spoke.models, name)]
+    if any("*" in name for name in confirmed):
+        return confirmed
+    return confirmed + [name for name in spoke.models if name not in confirmed]
+
+
+def _declared(proxy: Object) -> list[str]:
+    if text := (proxy.get("configYaml") or {}).get("fromString"):
+        try:
+            return models.served_by(models.read_config(text, FIELD))
+        except models.BadConfig:  # the pods still have the one before
+            pass
+    return list(proxy["models"])

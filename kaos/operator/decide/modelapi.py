@@ -6,7 +6,15 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from kaos.api.names import HOSTED_PORT, MODEL_CONTAINER, SERVICE_PORT
+from kaos.api.names import (
+    CHECK_CONTAINER,
+    HOSTED_PORT,
+    MASTER_KEY,
+    MODEL_CONTAINER,
+    MODELS_PATH,
+    READINESS_PATH,
+    SERVICE_PORT,
+)
 from kaos.operator.decide import children, litellm, podspec, status, workload
 from kaos.operator.decide.workload import Blocked, Main, Storage
 from kaos.operator.decide.world import Ask, Decision, Handshake, World
@@ -14,6 +22,7 @@ from kaos.operator.decide.world import Ask, Decision, Handshake, World
 Object = dict[str, Any]
 
 MOCK_COMMAND = ("python", "-m", "kaos.dataplane.model", "mock")
+CHECK_COMMAND = ("python", "-m", "kaos.dataplane.model", "check")
 LOCAL_PROXY = ("python", "-m", "kaos.dataplane.model", "proxy")
 PROXY_START_S = 900  # on a laptop the first start of LiteLLM installs it
 CONFIG_DIRECTORY = "/etc/kaos"
@@ -57,8 +66,15 @@ def kind_of(spec: Object) -> str:
 
 def _ask(spec: Object, pod: Object) -> Ask:
     if kind_of(spec) != "hosted":
-        return workload.ask_of(pod, MODEL_CONTAINER, "/v1/models", "models")
-    return replace(workload.ask_of(pod, MODEL_CONTAINER, "/v1/models", "hosted"), model=spec["hostedConfig"]["model"])
+        path = READINESS_PATH if _wants_key(pod) else MODELS_PATH
+        return workload.ask_of(pod, MODEL_CONTAINER, path, "models")
+    return replace(workload.ask_of(pod, MODEL_CONTAINER, MODELS_PATH, "hosted"), model=spec["hostedConfig"]["model"])
+
+
+def _wants_key(pod: Object) -> bool:
+    """Whether it lists nothing without a key, which we do not have; LiteLLM logs each such try at length."""
+    variables = podspec.container(pod["spec"], MODEL_CONTAINER).get("env") or ()
+    return any(one["name"] == MASTER_KEY for one in variables)
 
 
 # What is asked for.
@@ -98,6 +114,7 @@ def _proxy(api: Object, world: World) -> tuple[Main, dict[str, str] | None]:
         # LiteLLM calls nobody without a key, and a provider of one's own often has none.
         env += podspec.plain_env({"OPENAI_API_KEY": "none"})
     volume = {"name": "config", **_config_source(api, text)}
+    mount = {"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True}
     main = Main(
         MODEL_CONTAINER,
         world.settings.litellm_image,
@@ -106,7 +123,8 @@ def _proxy(api: Object, world: World) -> tuple[Main, dict[str, str] | None]:
         args=("--config", f"{CONFIG_DIRECTORY}/{CONFIG_FILE}", "--port", "$(PORT)"),
         writable_root=True,
         volumes=(volume,),
-        mounts=({"name": "config", "mountPath": CONFIG_DIRECTORY, "readOnly": True},),
+        mounts=(mount,),
+        init=(_check(api, world, mount),) if text is None else (),
         start_s=PROXY_START_S,
         local_command=LOCAL_PROXY,
     )
@@ -118,6 +136,25 @@ def _config_source(api: Object, text: str | None) -> Object:
         return {"configMap": {"name": children.config_name(api)}}
     reference = api["spec"]["proxyConfig"]["configYaml"]["fromSecretKeyRef"]
     return {"secret": {"secretName": reference["name"], "items": [{"key": reference["key"], "path": CONFIG_FILE}]}}
+
+
+def _check(api: Object, world: World, mount: Object) -> Object:
+    """The step before the start that looks at what only the pod may read: a configuration in a Secret."""
+    proxy = api["spec"]["proxyConfig"]
+    source = proxy["configYaml"]["fromSecretKeyRef"]
+    called = f"{source['key']} of Secret {source['name']}"
+    args = ["--config", f"{CONFIG_DIRECTORY}/{CONFIG_FILE}", "--name", called]
+    return {
+        "name": CHECK_CONTAINER,
+        "image": world.settings.kaos_image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(CHECK_COMMAND),
+        "args": [*args, *(f"--model={name}" for name in proxy["models"])],
+        "resources": podspec.RESOURCES,
+        "securityContext": podspec.CONTAINER_SECURITY,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [podspec.TMP_MOUNT, mount],
+    }
 
 
 def _hosted(spec: Object, world: World) -> Main:
@@ -141,7 +178,8 @@ def _described(api: Object, spoke: Handshake | None) -> Object:
     before, told = api.get("status") or {}, {"type": kind_of(api["spec"])}
     told |= {key: before[key] for key in ("models", "modelsSummary") if key in before}
     if spoke is not None:
-        models = list(spoke.models[:MODELS_LIMIT])
+        proxy = api["spec"].get("proxyConfig")
+        models = (litellm.served(proxy, spoke) if proxy else list(spoke.models))[:MODELS_LIMIT]
         told |= {"models": models, "modelsSummary": _summary(models)}
     return told
 

@@ -32,6 +32,7 @@ class Verdict:
     rolling: bool = False  # pods of what was asked for are still being started
     suspended: str = ""  # why no pods are to run, in words
     waiting_for: str = ""  # what the rollout waits for, in words
+    note: str = ""  # what a person should know though all is well
 
     @property
     def problem(self) -> Problem | None:
@@ -53,7 +54,7 @@ class Verdict:
         if self.suspended:
             return Problem(Reason.SUSPENDED, self.suspended)
         if self.serves:
-            return Problem(Reason.READY, "")
+            return Problem(Reason.READY, self.note)
         return Problem(Reason.ROLLOUT_IN_PROGRESS, self.waiting_for or "pods are being started")
 
 
@@ -81,7 +82,7 @@ def _conditions(obj: Object, verdict: Verdict, now: str) -> list[Object]:
     missing = _dependency(blocked) or _dependency(failing) or verdict.lost
     rolling = verdict.rolling and not verdict.suspended and blocked is None
     told = verdict.told
-    ready = Problem(Reason.READY, "") if verdict.serves else told
+    ready = Problem(Reason.READY, verdict.note) if verdict.serves else told
     wanted = [
         _condition(Condition.ACCEPTED, blocked is None or waits, None if waits else blocked, "Accepted"),
         _condition(Condition.DEPENDENCIES_READY, missing is None, missing, "DependenciesReady"),

@@ -57,6 +57,7 @@ class Main:
     writable_root: bool = False
     volumes: tuple[Object, ...] = ()
     mounts: tuple[Object, ...] = ()
+    init: tuple[Object, ...] = ()  # containers that run before it
     storage: Storage | None = None
     start_s: int = 180  # how long a start may take
     local_command: tuple[str, ...] = ()  # what a local cluster runs in place of image and command
@@ -107,6 +108,8 @@ def pod_of(owner: Object, main: Main, world: World) -> Object:
         "containers": [container],
         "volumes": volumes,
     } | ({"serviceAccountName": account} if account else {})
+    if main.init:
+        pod["initContainers"] = list(main.init)
     try:
         return podspec.override(pod, main.name, spec.get("container"), spec.get("podSpec"))
     except PatchError as error:

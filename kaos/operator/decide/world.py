@@ -50,6 +50,7 @@ class Handshake:
     tools: tuple[Object, ...] = ()  # the first of them, name and description
     tool_count: int = 0
     models: tuple[str, ...] = ()
+    keyed: bool = False  # it wants a key before it lists its models
 
 
 @dataclass(frozen=True)

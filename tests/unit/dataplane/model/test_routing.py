@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from kaos.dataplane.model import names, routing
+from kaos.api import models
+from kaos.dataplane.model import routing
 from tests.unit.dataplane.model.conftest import Running, environment
 
 BASE = "http://127.0.0.1:9/v1"
@@ -85,7 +86,7 @@ def test_this_needs_litellm(config: dict[str, Any], words: str) -> None:
     ],
 )
 def test_the_name_that_fits_best(served: list[str], wanted: str, best: str | None) -> None:
-    assert names.best(served, wanted) == best
+    assert models.best(served, wanted) == best
 
 
 def test_variables_come_from_the_environment_and_defaults_from_the_providers_own() -> None:
@@ -109,12 +110,12 @@ ENTRY = "- model_name: m\n  litellm_params: "
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("model_list: [unclosed", "config.yaml, line 2 cannot be read"),
+        ("model_list: [unclosed", "config.yaml is not YAML, line 1"),
         ("[" * 60_000, "nested more than"),
         ("a: 2026-99-99", "cannot be read: month must be in"),
-        ("", "no list model_list"),
-        ("model_list: {}", "no list model_list"),
-        ("model_list: []", "no list model_list"),
+        ("", "no model_list"),
+        ("model_list: {}", "no model_list"),
+        ("model_list: []", "no model_list"),
         ("model_list: [m]", "model_list[0] needs a model_name and a litellm_params.model"),
         ("model_list:\n- model_name: m\n", "model_list[0] needs"),
         (f"model_list:\n{ENTRY}{{}}\n", "model_list[0] needs"),
