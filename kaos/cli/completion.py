@@ -101,6 +101,13 @@ def _of_tools(ctx: click.Context) -> Iterable[str]:
     return [tool["name"] for tool in (server.get("status") or {}).get("tools") or ()]
 
 
+def _of_references(ctx: click.Context) -> Iterable[str]:
+    from kaos.actions.kinds import KINDS
+
+    client = _client(ctx)
+    return [f"{kind.command}/{name}" for kind in KINDS for name in _names(client, kind.resource, client.namespace)]
+
+
 def names_of(resource: Any) -> Complete:
     """Names of one kind, in the namespace that the line says."""
 
@@ -111,6 +118,7 @@ def names_of(resource: Any) -> Complete:
     return _asked(ask)
 
 
+references = _asked(_of_references)
 namespaces = _asked(_of_namespaces)
 secrets = _asked(_of_secrets)
 contexts = _asked(_of_contexts)

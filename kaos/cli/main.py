@@ -19,6 +19,8 @@ PIPE_CLOSED = 141
 
 _TREE = {
     "status": ("kaos.cli.status:status", "What runs, what is broken, and what to do next."),
+    "why": ("kaos.cli.why:why", "Why something is not well, and what cures it."),
+    "map": ("kaos.cli.map:map_", "Who uses whom, and what of it is broken."),
     "events": ("kaos.cli.status:events", "What happened lately, oldest first."),
     "mcp": ("kaos.cli.mcp:mcp", "Deploy, inspect and call MCP servers."),
     "agent": ("kaos.cli.agent:agent", "Deploy, inspect and talk to agents."),
