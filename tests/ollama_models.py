@@ -1,14 +1,10 @@
-"""A model so small that a test can make it, and a registry that Ollama pulls it from."""
+"""A model so small that a test can make it, by the real Ollama."""
 
 from __future__ import annotations
 
-import json
+import os
 import subprocess
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.conftest import free_port
@@ -46,7 +42,7 @@ def write_model(path: Path) -> None:
         (writer.add_unk_token_id, 0),
     ):
         add(value)
-    random = numpy.random.default_rng(7)
+    random = numpy.random.default_rng()  # so that what an earlier run has left is of no use to this one
 
     def tensor(name: str, *shape: int) -> None:
         values = numpy.ones(shape) if len(shape) == 1 else random.normal(0, 0.02, shape)
@@ -77,7 +73,7 @@ def create(directory: Path) -> Path:
     write_model(directory / "tiny.gguf")
     (directory / "Modelfile").write_text(f"FROM {directory / 'tiny.gguf'}\n")
     address = f"127.0.0.1:{free_port()}"
-    env = {"HOME": str(directory), "OLLAMA_HOST": address, "OLLAMA_MODELS": str(models), "PATH": _path()}
+    env = {"HOME": str(directory), "OLLAMA_HOST": address, "OLLAMA_MODELS": str(models), "PATH": os.environ["PATH"]}
     with (directory / "ollama.log").open("w") as log:
         server = subprocess.Popen(["ollama", "serve"], env=env, stdout=log, stderr=log)
         try:
@@ -93,75 +89,3 @@ def create(directory: Path) -> Path:
             server.kill()
             server.wait()
     return models
-
-
-def _path() -> str:
-    import os
-
-    return os.environ["PATH"]
-
-
-@contextmanager
-def registry(models: Path, bytes_per_s: int = 0) -> Iterator[str]:
-    """Serve the models of an Ollama directory as a registry does; yields `127.0.0.1:PORT`.
-
-    Blobs are answered with a redirect, as Ollama wants it. `bytes_per_s` slows them down.
-    """
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def do_HEAD(self) -> None:
-            self._answer(body=False)
-
-        def do_GET(self) -> None:
-            self._answer(body=True)
-
-        def _answer(self, body: bool) -> None:
-            if "/manifests/" in self.path:
-                (manifest,) = [path for path in models.glob("manifests/**/latest")]
-                told = json.loads(manifest.read_text())
-                for layer in told["layers"]:
-                    layer.pop("from", None)
-                self._send(json.dumps(told).encode(), body)
-            elif "/v2/" in self.path:
-                self.send_response(307)
-                # To another host name: only such a redirect does Ollama take for the blob's own address.
-                port, digest = self.server.server_address[1], self.path.rpartition("/")[2]
-                self.send_header("Location", f"http://localhost:{port}/raw/{digest}")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-            else:
-                digest = self.path.rpartition("/")[2].replace(":", "-")
-                self._send((models / "blobs" / digest).read_bytes(), body)
-
-        def _send(self, data: bytes, body: bool) -> None:
-            asked = self.headers.get("Range")
-            first, last = 0, len(data) - 1
-            if asked:
-                start, _, end = asked.removeprefix("bytes=").partition("-")
-                first, last = int(start), int(end or last)
-            self.send_response(206 if asked else 200)
-            self.send_header("Content-Length", str(last - first + 1))
-            if asked:
-                self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
-            self.end_headers()
-            if not body:
-                return
-            step = max(bytes_per_s // 10, 1) if bytes_per_s else len(data)
-            for position in range(first, last + 1, step):
-                self.wfile.write(data[position : min(position + step, last + 1)])
-                if bytes_per_s:
-                    time.sleep(0.1)  # a slow network is what is being played
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -58,7 +58,7 @@ class Endpoint:
         try:
             return json.loads(response.read())
         except ValueError:
-            raise KaosError(f"{self.who}: the answer to {path} is not JSON.", self._read_log()) from None
+            raise KaosError(f"{self.who}: the answer to {path} is not JSON.", self.read_log) from None
         finally:
             response.close()
 
@@ -68,9 +68,22 @@ class Endpoint:
         try:
             return json.loads(response.read())
         except ValueError:
-            raise KaosError(f"{self.who}: the answer to {path} is not JSON.", self._read_log()) from None
+            raise KaosError(f"{self.who}: the answer to {path} is not JSON.", self.read_log) from None
         finally:
             response.close()
+
+    def stream(self, path: str, body: bytes, pod: str = "") -> Iterator[bytes]:
+        """The pieces of the answer as they come, from that pod or from any. Raises KaosError."""
+        response = self._send("POST", path, body, {}, pod)
+        try:
+            yield from response.chunks()
+        finally:
+            response.close()
+
+    def ready_pods(self) -> list[str]:
+        """The pods that answer, by name."""
+        pods = self._client.list(PODS, self.namespace, labels=self._kind.selector(self.name)).items
+        return sorted(pod["metadata"]["name"] for pod in pods if _is_ready(pod))
 
     def ask(
         self,
@@ -88,7 +101,7 @@ class Endpoint:
         try:
             for chunk in self._chunks(response):
                 if error := chunk.get("error"):
-                    raise KaosError(f"{self.who}: {_message(error)}", self._read_log())
+                    raise KaosError(f"{self.who}: {_message(error)}", self.read_log)
                 if step := chunk.get("kaos.step"):
                     on_step(step)
                     reply.steps += [step] if step.get("result") is not None else []
@@ -114,35 +127,34 @@ class Endpoint:
                     yield json.loads(data)
                 except ValueError:
                     raise KaosError(
-                        f"{self.who}: the stream holds what is no chat completion.", self._read_log()
+                        f"{self.who}: the stream holds what is no chat completion.", self.read_log
                     ) from None
         if not ended:
-            raise KaosError(f"{self.who} ended its answer before it was complete.", self._read_log())
+            raise KaosError(f"{self.who} ended its answer before it was complete.", self.read_log)
 
     def _open(self, method: str, path: str, body: Object | None, headers: dict[str, str]) -> Response:
         data = json.dumps(body, ensure_ascii=False).encode() if body is not None else None
+        return self._send(method, path, data, headers)
+
+    def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str], pod: str = "") -> Response:
+        where = self._path(path, pod)
         headers = {"Content-Type": "application/json", **self._key(), **headers}
-        response = self._client.request(method, self._path(path), data, headers, timeout_s=self._timeout_s, check=False)
+        response = self._client.request(method, where, data, headers, timeout_s=self._timeout_s, check=False)
         if response.status < 400:
             return response
         content = response.read()
         response.close()
         raise self._failure(response.status, content)
 
-    def _path(self, path: str) -> str:
+    def _path(self, path: str, pod: str) -> str:
         """Through the Service; where sessions are per pod, always through the same one."""
         status = self.object.get("status") or {}
-        port = HOSTED_PORT if status.get("type") == "hosted" else SERVICE_PORT
+        port = HOSTED_PORT if self.object["spec"].get("hostedConfig") else SERVICE_PORT
         if (status.get("replicas") or 1) > 1 and self._kind is not MODELAPI:
-            self._pod = self._pod or self._first_pod()
-        if self._pod:
-            return pod_proxy_path(self.namespace, self._pod, port, path)
+            self._pod = self._pod or min(self.ready_pods(), default="")
+        if pod := pod or self._pod:
+            return pod_proxy_path(self.namespace, pod, port, path)
         return service_proxy_path(self.namespace, self._kind.child(self.name), port, path)
-
-    def _first_pod(self) -> str:
-        pods = self._client.list(PODS, self.namespace, labels=self._kind.selector(self.name)).items
-        ready = [pod["metadata"]["name"] for pod in pods if _is_ready(pod)]
-        return min(ready, default="")
 
     def _key(self) -> dict[str, str]:
         """The caller's own key, or the one that the owner has set. The API server keeps `Authorization` for itself."""
@@ -174,21 +186,22 @@ class Endpoint:
             refused = ApiError.of(status, content)
             if status == 403:
                 return Forbidden(f"No right to call it: {refused.message}", "Ask for: create on services/proxy")
-            return self._not_ready()
+            return self.not_ready()
         if isinstance(told, dict) and told.get("error"):
             cure = f"Put its key into {KEY_VARIABLE}" if status == 401 and self._kind is MODELAPI else ""
             return KaosError(f"{self.who}: {_message(told['error'])} (HTTP {status})", cure)
         text = content[:200].decode(errors="replace").strip()
-        return KaosError(f"{self.who} answered HTTP {status}{': ' + text if text else ''}.", self._read_log())
+        return KaosError(f"{self.who} answered HTTP {status}{': ' + text if text else ''}.", self.read_log)
 
-    def _not_ready(self) -> KaosError:
+    def not_ready(self) -> NotReady:
         from kaos.actions.waiting import cure, state
 
         obj = resources.get(self._client, self._kind, self.name, self.namespace)
         why = state(obj) or ": no operator has looked at it yet"
         return NotReady(f"{self.who} is not ready{why}.", cure(obj, self._kind))
 
-    def _read_log(self) -> str:
+    @property
+    def read_log(self) -> str:
         return f"Read its log: kaos {self._kind.command} logs {self.name} -n {self.namespace}"
 
 

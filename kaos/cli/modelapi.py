@@ -13,6 +13,7 @@ from kaos.cli.verbs import add_verbs
         "deploy": ("kaos.cli.modelapi_deploy:deploy", "Create or change model APIs, from flags or a file."),
         "invoke": ("kaos.cli.modelapi_talk:invoke", "Ask a model one question."),
         "models": ("kaos.cli.modelapi_talk:models", "List the models that are really served."),
+        "pull": ("kaos.cli.modelapi_pull:pull", "Pull a model into a hosted model API."),
     },
 )
 def modelapi() -> None:
