@@ -21,6 +21,7 @@ _TREE = {
     "status": ("kaos.cli.status:status", "What runs, what is broken, and what to do next."),
     "why": ("kaos.cli.why:why", "Why something is not well, and what cures it."),
     "map": ("kaos.cli.map:map_", "Who uses whom, and what of it is broken."),
+    "top": ("kaos.cli.top:top", "How busy everything is."),
     "events": ("kaos.cli.status:events", "What happened lately, oldest first."),
     "mcp": ("kaos.cli.mcp:mcp", "Deploy, inspect and call MCP servers."),
     "agent": ("kaos.cli.agent:agent", "Deploy, inspect and talk to agents."),
