@@ -22,6 +22,7 @@ _TREE = {
     "why": ("kaos.cli.why:why", "Why something is not well, and what cures it."),
     "map": ("kaos.cli.map:map_", "Who uses whom, and what of it is broken."),
     "top": ("kaos.cli.top:top", "How busy everything is."),
+    "trace": ("kaos.cli.trace:trace", "What an agent did to answer, step by step."),
     "events": ("kaos.cli.status:events", "What happened lately, oldest first."),
     "mcp": ("kaos.cli.mcp:mcp", "Deploy, inspect and call MCP servers."),
     "agent": ("kaos.cli.agent:agent", "Deploy, inspect and talk to agents."),
