@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,9 +14,10 @@ from kaos.actions.kinds import MCPSERVER
 from kaos.api.names import DEFAULT_PATH, SERVICE_PORT, Phase
 from kaos.cluster import ApiError, Client
 from kaos.cluster.requests import pod_proxy_path, service_proxy_path
-from kaos.errors import Forbidden, KaosError, NoConnection, NotReady
+from kaos.errors import Forbidden, KaosError, NoConnection, NotReady, UsageError
 from kaos.kube.resources import PODS
-from kaos.mcp.blocking import HttpAnswer, McpSession
+from kaos.mcp.blocking import HttpAnswer, McpSession, SendHttp
+from kaos.mcp.session import Log
 from kaos.mcp.wire import MODERN, Head, McpError, RpcError
 
 Object = dict[str, Any]
@@ -21,10 +25,51 @@ CLOSE_TIMEOUT_S = 2.0
 _SERVING = (Phase.READY, Phase.DEGRADED)
 
 
+class Cancelled(KaosError):
+    """Whoever asked does not want the answer any longer."""
+
+    def __init__(self) -> None:
+        super().__init__("Cancelled.", "")
+
+
+class Cancellation:
+    """The way out of a conversation from another thread: `ask()` ends whatever it waits for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._end: Callable[[], None] = lambda: None
+        self.asked = False
+
+    def ask(self) -> None:
+        with self._lock:
+            self.asked, end = True, self._end
+        end()
+
+    def ends_by(self, end: Callable[[], None]) -> None:
+        """What is to happen when it is asked for."""
+        with self._lock:
+            self._end = end
+
+    def check(self) -> None:
+        """Raises Cancelled when it has been asked for."""
+        if self.asked:
+            raise Cancelled
+
+
 class Conversation:
     """A session with one server through the API server's proxy, in which every failure becomes words."""
 
-    def __init__(self, client: Client, name: str, namespace: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        namespace: str,
+        timeout_s: float,
+        cancellation: Cancellation | None = None,
+        on_log: Log | None = None,
+    ) -> None:
+        self._cancellation = cancellation or Cancellation()
+        self._awaited: socket.socket | None = None
         self._client = client
         self.name = name
         self.namespace = namespace
@@ -37,20 +82,45 @@ class Conversation:
             raise self._not_ready(server)
         version = status.get("protocolVersion")
         self._path = self._endpoint(status, version)
-        self.session = McpSession(self._send, version)
+        self.session = McpSession(self._send, version, on_log)
+        self._cancellation.ends_by(self._cancel)
 
     def __enter__(self) -> Conversation:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._deadline = time.monotonic() + CLOSE_TIMEOUT_S
-        try:
-            self.session.close()
-        except KaosError:
-            pass  # the server ends the session by itself in time; the answer is here, or the failure is told
+        # What failed has been answered; what is left in any other way is still being worked on.
+        unanswered = kind is not None and not issubclass(kind, McpError | UsageError)
+        self._leave(self.session.abandon if unanswered else self.session.close)
+
+    def _leave(self, verb: Callable[[SendHttp], None]) -> None:
+        with contextlib.suppress(KaosError):  # a server ends a session by itself in time
+            verb(self._farewell)
+
+    def _cancel(self) -> None:
+        """From another thread. A server without sessions learns of it by the end of the connection."""
+        self._leave(self.session.abandon)
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        if self._awaited is not None:
+            with contextlib.suppress(OSError):  # the answer has come in this moment
+                socket.socket.shutdown(self._awaited, socket.SHUT_RDWR)  # a TLS socket's own would break the reader
+
+    def _waits(self, awaited: socket.socket) -> None:
+        self._awaited = awaited
+        if self._cancellation.asked:
+            self._stop_waiting()
 
     def run(self, doing: str, verb: Callable[[], Any]) -> Any:
-        """Do one thing with the server. Raises KaosError in words about server and tool."""
+        """Do one thing with the server. Raises Cancelled, or KaosError in words about server and tool."""
+        try:
+            return self._in_words(doing, verb)
+        except KaosError:
+            self._cancellation.check()
+            raise
+
+    def _in_words(self, doing: str, verb: Callable[[], Any]) -> Any:
         who = f"MCPServer {self.namespace}/{self.name}"
         try:
             return verb()
@@ -95,10 +165,13 @@ class Conversation:
         return service_proxy_path(self.namespace, service, SERVICE_PORT, path)
 
     def _send(self, method: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
+        self._cancellation.check()
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
             raise NotReady("The time is up.", "")
-        response = self._client.request(method, self._path, body, headers, timeout_s=left_s, check=False)
+        response = self._client.request(
+            method, self._path, body, headers, timeout_s=left_s, check=False, on_sent=self._waits
+        )
         head = Head(response.status, response.headers)
         if head.status < 400:
             return HttpAnswer(head, self._chunks(response), response.close)
@@ -107,6 +180,11 @@ class Conversation:
         if b'"kind":"Status"' in content.replace(b" ", b"")[:400]:
             raise self._refusal(ApiError.of(head.status, content))
         return HttpAnswer(head, iter([content]), lambda: None)
+
+    def _farewell(self, method: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
+        """Send beside what is being waited for, for a moment only."""
+        response = self._client.request(method, self._path, body, headers, timeout_s=CLOSE_TIMEOUT_S, check=False)
+        return HttpAnswer(Head(response.status, response.headers), iter(()), response.close)
 
     def _chunks(self, response: Any) -> Iterator[bytes]:
         try:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from kaos.actions import arguments as tool_arguments
-from kaos.actions.conversation import Conversation
+from kaos.actions.conversation import Cancellation, Conversation
 from kaos.actions.kinds import MCPSERVER
 from kaos.api.names import API_VERSION, CUSTOM
 from kaos.cluster import Client
 from kaos.errors import KaosError, UsageError
 from kaos.kube.names import nearest
+from kaos.mcp.session import Log, Progress
 from kaos.mcp.wire import RpcError
 
 Object = dict[str, Any]
 Pairs = tuple[tuple[str, str], ...]
 References = tuple[tuple[str, str, str], ...]  # variable, Secret, key
-Progress = Callable[[float, float | None, str], None]
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,12 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The content as text; what is no text is named."""
-        return "\n".join(_text(block) for block in self.result.get("content") or () if isinstance(block, dict))
+        """The content as text."""
+        return "\n".join(block_text(block) for block in self.result.get("content") or () if isinstance(block, dict))
 
 
-def _text(block: Object) -> str:
+def block_text(block: Object) -> str:
+    """A ContentBlock as text; what is no text is named."""
     kind = block.get("type")
     if kind == "text":
         return str(block.get("text", ""))
@@ -121,15 +122,17 @@ def invoke(
     given: Object | Iterable[str],
     timeout_s: float,
     on_progress: Progress | None = None,
+    on_log: Log | None = None,
+    cancellation: Cancellation | None = None,
 ) -> Answer:
-    """Call a tool with arguments, or with words that the tool's schema makes arguments of.
+    """Call a tool with arguments, or with words that the tool's schema makes arguments of. Raises Cancelled.
 
     Words need the schema first. A ready object is sent at once; the schema only explains why it was refused.
     """
-    with Conversation(client, name, namespace, timeout_s) as talk:
+    with Conversation(client, name, namespace, timeout_s, cancellation, on_log) as talk:
         if isinstance(given, dict):
             return _called(talk, tool, given, on_progress, checked=False)
-        found = _tool(talk.run("listing its tools", talk.session.list_tools), tool, name)
+        found = named("tool", talk.run("listing its tools", talk.session.list_tools), tool, name)
         arguments = tool_arguments.typed(given, found.get("inputSchema") or {})
         tool_arguments.check(arguments, found)
         return _called(talk, tool, arguments, on_progress, checked=True)
@@ -153,15 +156,15 @@ def _explain(talk: Conversation, tool: str, arguments: Object) -> None:
         found = talk.session.list_tools()
     except KaosError:
         return  # the failure of the call itself is told
-    tool_arguments.check(arguments, _tool(found, tool, talk.name))
+    tool_arguments.check(arguments, named("tool", found, tool, talk.name))
 
 
-def _tool(tools: list[Object], wanted: str, server: str) -> Object:
-    """Raises UsageError that suggests the nearest."""
-    for tool in tools:
-        if tool.get("name") == wanted:
-            return tool
-    names = [str(tool.get("name")) for tool in tools]
+def named(what: str, found: list[Object], wanted: str, server: str) -> Object:
+    """The tool or prompt of that name. Raises UsageError that suggests the nearest."""
+    for one in found:
+        if one.get("name") == wanted:
+            return one
+    names = [str(one.get("name")) for one in found]
     like = nearest(wanted, names)
     hint = f"Did you mean {like}?" if like else f"It has: {', '.join(names[:20]) or 'none'}"
-    raise UsageError(f"MCPServer {server} has no tool {wanted}.", hint)
+    raise UsageError(f"MCPServer {server} has no {what} {wanted}.", hint)

@@ -13,6 +13,8 @@ from kaos.cli.verbs import add_verbs
         "deploy": ("kaos.cli.mcp_deploy:deploy", "Create or change MCP servers, from flags or a file."),
         "invoke": ("kaos.cli.mcp_invoke:invoke", "Call a tool."),
         "tools": ("kaos.cli.mcp_invoke:tools", "List the tools of a server with their arguments."),
+        "resources": ("kaos.cli.mcp_offers:resources", "List the resources of a server, or print one."),
+        "prompts": ("kaos.cli.mcp_offers:prompts", "List the prompts of a server, or fill one in."),
     },
 )
 def mcp() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from kaos.kube.names import nearest
 from kaos.kube.resources import Resource
 
 Object = dict[str, Any]
+OnSent = Callable[[socket.socket], None]
 READ_TIMEOUT_S = 60.0
 GRACE_S = 2.0  # beyond the time after which a server was asked to end a watch
 
@@ -229,10 +231,13 @@ class Client:
         headers: dict[str, str] | None = None,
         timeout_s: float | None = READ_TIMEOUT_S,
         check: bool = True,
+        on_sent: OnSent | None = None,
     ) -> Response:
-        """One request on a connection of its own, for answers that stream. Raises ApiError unless `check` is off."""
+        """One request on a connection of its own, for answers that stream. Raises ApiError unless `check` is off.
+
+        `on_sent` gets the socket on which the answer will come: to shut it down is how another thread ends the wait."""
         connection = transport.connect(self.connection)
-        answer = self._exchange(connection, method, path, body, headers, timeout_s)
+        answer = self._exchange(connection, method, path, body, headers, timeout_s, on_sent)
         response = Response(answer, connection)
         if check and answer.status >= 300:
             try:
@@ -280,12 +285,15 @@ class Client:
         body: bytes | None,
         headers: dict[str, str] | None,
         timeout_s: float | None,
+        on_sent: OnSent | None = None,
     ) -> http.client.HTTPResponse:
         try:
             if connection.sock is not None:
                 connection.sock.settimeout(timeout_s)
             connection.request(method, self._base + path, body, self.connection.headers() | (headers or {}))
             connection.sock.settimeout(timeout_s)
+            if on_sent is not None:
+                on_sent(connection.sock)
             return connection.getresponse()
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
             connection.close()

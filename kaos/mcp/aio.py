@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from kaos.mcp.session import Flow, Progress, Send, Session
+from kaos.mcp.session import Flow, Log, Progress, Send, Session
 from kaos.mcp.wire import Head
 
 Object = dict[str, Any]
@@ -28,9 +28,9 @@ SendHttp = Callable[[str, dict[str, str], bytes], Awaitable[HttpAnswer]]
 class AsyncMcpSession:
     """MCP over an awaitable function that does HTTP requests to the server's endpoint."""
 
-    def __init__(self, send: SendHttp, protocol_version: str | None = None) -> None:
+    def __init__(self, send: SendHttp, protocol_version: str | None = None, on_log: Log | None = None) -> None:
         self._send = send
-        self._session = Session(protocol_version)
+        self._session = Session(protocol_version, on_log)
 
     @property
     def server_info(self) -> Object:
@@ -48,6 +48,21 @@ class AsyncMcpSession:
 
     async def call_tool(self, name: str, arguments: Object, on_progress: Progress | None = None) -> Object:
         return await self._run(self._session.call_tool(name, arguments, on_progress))
+
+    async def list_resources(self) -> list[Object]:
+        return await self._run(self._session.list_resources())
+
+    async def list_resource_templates(self) -> list[Object]:
+        return await self._run(self._session.list_resource_templates())
+
+    async def read_resource(self, uri: str) -> list[Object]:
+        return await self._run(self._session.read_resource(uri))
+
+    async def list_prompts(self) -> list[Object]:
+        return await self._run(self._session.list_prompts())
+
+    async def get_prompt(self, name: str, arguments: dict[str, str]) -> Object:
+        return await self._run(self._session.get_prompt(name, arguments))
 
     async def close(self) -> None:
         await self._run(self._session.close())

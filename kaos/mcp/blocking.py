@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from kaos.mcp.session import Flow, Progress, Send, Session
+from kaos.mcp.session import Flow, Log, Progress, Send, Session
 from kaos.mcp.wire import Head
 
 Object = dict[str, Any]
@@ -28,9 +28,9 @@ SendHttp = Callable[[str, dict[str, str], bytes], HttpAnswer]
 class McpSession:
     """MCP over a function that does HTTP requests to the server's endpoint."""
 
-    def __init__(self, send: SendHttp, protocol_version: str | None = None) -> None:
+    def __init__(self, send: SendHttp, protocol_version: str | None = None, on_log: Log | None = None) -> None:
         self._send = send
-        self._session = Session(protocol_version)
+        self._session = Session(protocol_version, on_log)
 
     def __enter__(self) -> McpSession:
         return self
@@ -55,16 +55,36 @@ class McpSession:
     def call_tool(self, name: str, arguments: Object, on_progress: Progress | None = None) -> Object:
         return self._run(self._session.call_tool(name, arguments, on_progress))
 
-    def close(self) -> None:
-        self._run(self._session.close())
+    def list_resources(self) -> list[Object]:
+        return self._run(self._session.list_resources())
 
-    def _run(self, flow: Flow[T]) -> T:
+    def list_resource_templates(self) -> list[Object]:
+        return self._run(self._session.list_resource_templates())
+
+    def read_resource(self, uri: str) -> list[Object]:
+        return self._run(self._session.read_resource(uri))
+
+    def list_prompts(self) -> list[Object]:
+        return self._run(self._session.list_prompts())
+
+    def get_prompt(self, name: str, arguments: dict[str, str]) -> Object:
+        return self._run(self._session.get_prompt(name, arguments))
+
+    def close(self, send: SendHttp | None = None) -> None:
+        self._run(self._session.close(), send)
+
+    def abandon(self, send: SendHttp | None = None) -> None:
+        """After a call that broke, or while another thread still waits for it: nobody wants its answer any longer."""
+        self._run(self._session.abandon(), send)
+
+    def _run(self, flow: Flow[T], send: SendHttp | None = None) -> T:
+        send = send or self._send
         answer: HttpAnswer | None = None
         try:
             step = next(flow)
             while True:
                 if isinstance(step, Send):
-                    sent = self._send(step.method, step.headers, step.body)
+                    sent = send(step.method, step.headers, step.body)
                     value: Head | bytes = sent.head
                     if step.aside:
                         sent.close()

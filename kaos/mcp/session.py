@@ -34,6 +34,7 @@ from kaos.mcp.wire import (
 Object = dict[str, Any]
 T = TypeVar("T")
 Progress = Callable[[float, float | None, str], None]  # done, total, message
+Log = Callable[[str, str], None]  # level, text
 
 MAX_PAGES = 100
 MAX_ASIDES = 1000  # requests of the server during one of ours
@@ -70,8 +71,10 @@ class _NotModern(Exception):
 class Session:
     """State of the conversation. Not for use by two flows at once."""
 
-    def __init__(self, protocol_version: str | None = None) -> None:
-        """With the version that the server is known to speak, the negotiation is left out when it is the modern one."""
+    def __init__(self, protocol_version: str | None = None, on_log: Log | None = None) -> None:
+        """With the version that the server is known to speak, the negotiation is left out when it is the modern one.
+        `on_log` is told what the server logs while it works on a request."""
+        self._on_log = on_log
         self.protocol_version = protocol_version if protocol_version == MODERN else None
         self.server_info: Object = {}
         self._id: str | None = None
@@ -148,23 +151,55 @@ class Session:
 
     def list_tools(self) -> Flow[list[Object]]:
         """Every tool: `name`, and what else the server says of it."""
-        tools: list[Object] = []
+        return (yield from self._pages("tools/list", "tools", "tool", "name"))
+
+    def list_resources(self) -> Flow[list[Object]]:
+        """Every resource: `uri`, and what else the server says of it."""
+        return (yield from self._pages("resources/list", "resources", "resource", "uri"))
+
+    def list_resource_templates(self) -> Flow[list[Object]]:
+        """Every pattern of resources: `uriTemplate`, and what else the server says of it."""
+        return (yield from self._pages("resources/templates/list", "resourceTemplates", "template", "uriTemplate"))
+
+    def list_prompts(self) -> Flow[list[Object]]:
+        """Every prompt: `name`, `arguments`, and what else the server says of it."""
+        return (yield from self._pages("prompts/list", "prompts", "prompt", "name"))
+
+    def read_resource(self, uri: str) -> Flow[list[Object]]:
+        """The contents of a resource: each has `uri`, and `text` or (in base64) `blob`."""
+        result = yield from self.request("resources/read", {"uri": uri})
+        contents = result.get("contents")
+        if not isinstance(contents, list) or not all(_is_resource_content(item) for item in contents):
+            raise McpError("the answer to resources/read holds no contents", "")
+        return contents
+
+    def get_prompt(self, name: str, arguments: dict[str, str]) -> Flow[Object]:
+        """The prompt's GetPromptResult: `messages`, each with `role` and `content`; perhaps a `description`."""
+        result = yield from self.request("prompts/get", {"name": name, "arguments": arguments})
+        messages = result.get("messages")
+        if not isinstance(messages, list) or not all(_is_content(_dict(item).get("content")) for item in messages):
+            raise McpError("the answer to prompts/get holds no messages", "")
+        return result
+
+    def _pages(self, method: str, key: str, what: str, identity: str) -> Flow[list[Object]]:
+        """All of a list that comes in pages; `identity` is the field that tells one item from the other."""
+        items: list[Object] = []
         cursors: set[str] = set()
         params: Object = {}
         for _ in range(MAX_PAGES):
-            page = yield from self.request("tools/list", params)
-            found = page.get("tools")
+            page = yield from self.request(method, params)
+            found = page.get(key)
             if not isinstance(found, list):
-                raise McpError("the answer to tools/list holds no tools", "")
-            if not all(isinstance(tool, dict) and isinstance(tool.get("name"), str) for tool in found):
-                raise McpError("the answer to tools/list holds a tool without a name", "")
-            tools += found
+                raise McpError(f"the answer to {method} holds no {what}s", "")
+            if not all(isinstance(item, dict) and isinstance(item.get(identity), str) for item in found):
+                raise McpError(f"the answer to {method} holds a {what} without a {identity}", "")
+            items += found
             cursor = page.get("nextCursor")
             if not isinstance(cursor, str) or not cursor or cursor in cursors:
-                return tools
+                return items
             cursors.add(cursor)
             params = {"cursor": cursor}
-        raise McpError(f"the list of tools has no end: more than {MAX_PAGES} pages", "")
+        raise McpError(f"the list of {what}s has no end: more than {MAX_PAGES} pages", "")
 
     def close(self) -> Flow[None]:
         """End the session at the server, which would keep it for long otherwise."""
@@ -193,7 +228,7 @@ class Session:
         more_headers: dict[str, str] | None = None,
     ) -> Flow[Object]:
         self._number += 1
-        headers, body = modern_request(self._number, method, params, on_progress is not None)
+        headers, body = modern_request(self._number, method, params, on_progress is not None, self._on_log is not None)
         head = yield Send("POST", headers | (more_headers or {}), body)
         unread = head.status in _UNREAD
         try:
@@ -320,6 +355,9 @@ class Session:
                     yield from self._refuse(message)
                 elif message["method"] == "notifications/progress" and on_progress:
                     _tell(on_progress, _dict(message.get("params")))
+                elif message["method"] == "notifications/message" and self._on_log:
+                    said = _dict(message.get("params"))
+                    self._on_log(str(said.get("level") or "info"), _log_text(said.get("data")))
             if answer is not None:
                 return answer
         raise McpError("the server ended the answer before it was complete", "")
@@ -354,6 +392,18 @@ def _check_response(message: Object, number: int) -> None:
 def _is_content(item: Any) -> bool:
     kind = _dict(item).get("type")
     return isinstance(kind, str) and (kind != "text" or isinstance(item.get("text"), str))
+
+
+def _is_resource_content(item: Any) -> bool:
+    found = _dict(item)
+    return isinstance(found.get("uri"), str) and isinstance(found.get("text", found.get("blob")), str)
+
+
+def _log_text(data: Any) -> str:
+    """What was logged: text, or an object that often holds it as `msg`."""
+    if isinstance(data, dict) and isinstance(data.get("msg"), str):
+        data = data["msg"]
+    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
 
 
 def _tell(on_progress: Progress, params: Object) -> None:

@@ -76,7 +76,9 @@ def header_value(text: str) -> str:
     return f"=?base64?{wrapped}?="
 
 
-def modern_request(number: int, method: str, params: Object, progress: bool) -> tuple[dict[str, str], bytes]:
+def modern_request(
+    number: int, method: str, params: Object, progress: bool, logs: bool = False
+) -> tuple[dict[str, str], bytes]:
     """Headers and body of one self-contained request."""
     meta = {
         "io.modelcontextprotocol/protocolVersion": MODERN,
@@ -85,6 +87,8 @@ def modern_request(number: int, method: str, params: Object, progress: bool) -> 
     }
     if progress:
         meta["progressToken"] = number
+    if logs:
+        meta["io.modelcontextprotocol/logLevel"] = "info"
     headers = _headers() | {"mcp-protocol-version": MODERN, "mcp-method": method}
     if key := _NAMED.get(method):
         headers["mcp-name"] = header_value(str(params.get(key, "")))

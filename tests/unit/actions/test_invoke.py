@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kaos.actions import mcp
+from kaos.actions import mcp, offers
 from kaos.actions.kinds import MCPSERVER
 from kaos.cluster import wait
 from kaos.errors import KaosError, NotFound, NotReady, UsageError
@@ -69,6 +69,12 @@ def test_a_session_is_opened_used_and_ended(client, room, old):
     assert call(client, room, "whoami").structured["sessions"] == 1
     assert call(client, room, "add", ["a=2", "b=3"]).text == "5"
     assert [tool["name"] for tool in mcp.tools(client, "old", room, 20)][:2] == ["whoami", "add"]
+
+
+def test_a_server_without_resources_and_prompts_has_none(client, room, old):
+    old()
+    assert offers.list_resources(client, "old", room, 20) == offers.Resources([], [])
+    assert offers.list_prompts(client, "old", room, 20) == []
 
 
 def test_with_many_pods_a_session_stays_with_one(client, room, old):
