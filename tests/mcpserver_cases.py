@@ -14,17 +14,18 @@ REMOTE: Object = {"remote": {"url": "https://mcp.example.com/mcp"}}
 
 @dataclass(frozen=True)
 class Case:
-    """An MCPServer, and the words with which it is refused (None: it is accepted)."""
+    """A resource, and the words with which it is refused (None: it is accepted)."""
 
     title: str
     spec: Any
     refused: str | None = None
     metadata: Object = field(default_factory=lambda: {"name": "calculator"})
     more: Object = field(default_factory=dict)
+    kind: str = "MCPServer"
 
     def manifest(self) -> Object:
         spec = {} if self.spec is ... else {"spec": self.spec}
-        head = {"apiVersion": "kaos.tools/v1alpha1", "kind": "MCPServer", "metadata": self.metadata}
+        head = {"apiVersion": "kaos.tools/v1alpha1", "kind": self.kind, "metadata": self.metadata}
         return head | spec | self.more
 
 

@@ -6,13 +6,20 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from kaos.api.mcpserver import Glob, StatusTool
+from kaos.api.mcpserver import StatusTool
 from kaos.api.names import NAME_LIMIT
-from kaos.api.rules import Model, Rule
+from kaos.api.rules import Model, Once, Rule, pattern
 from kaos.api.storage import Storage
 from kaos.api.workload import Int32, Workload, WorkloadStatus, dns_label, name_rules
 
-Names = Annotated[list[dns_label("a name in this list")], Field(max_length=64)]
+INSTRUCTIONS_LIMIT_BYTES = 98_304  # a variable of the pod, and Linux takes 128 KiB
+Names = Annotated[list[dns_label("a name in this list")], Field(max_length=64), Once()]
+OneModel = Annotated[
+    str, Field(max_length=256), pattern("[!-)+-~]+", "model must be the name of one model, without blanks and *")
+]
+Glob = Annotated[
+    str, Field(max_length=128), pattern("[!-+.-~-]+", "a tool's name or pattern holds no blanks and commas")
+]
 
 
 class ToolFilter(Model):
@@ -49,6 +56,14 @@ class Memory(Model):
 
 
 class AgentConfig(Model):
+    RULES = (
+        Rule(
+            f"!has(self.instructions) || bytes(self.instructions).size() <= {INSTRUCTIONS_LIMIT_BYTES}",
+            "instructions may hold at most 96 KiB",
+            lambda config: len((config.instructions or "").encode()) <= INSTRUCTIONS_LIMIT_BYTES,
+        ),
+    )
+
     description: Annotated[str | None, Field(max_length=1024, description="What it is for, for people and peers.")] = (
         None
     )
@@ -74,10 +89,11 @@ class AgentSpec(Workload):
     )
 
     modelAPI: Annotated[dns_label("modelAPI"), Field(description="The ModelAPI that it thinks with.")]
-    model: Annotated[str, Field(min_length=1, max_length=256, description="A model that the ModelAPI serves.")]
+    model: Annotated[OneModel, Field(description="A model that the ModelAPI serves.")]
     mcpServers: Annotated[Names | None, Field(description="MCPServers whose tools it may use.")] = None
     toolFilters: Annotated[
-        list[ToolFilter] | None, Field(max_length=64, description="Which tools of a server it may use.")
+        Annotated[list[ToolFilter], Field(max_length=64), Once("mcpServer")] | None,
+        Field(description="Which tools of a server it may use."),
     ] = None
     agentNetwork: Annotated[AgentNetwork | None, Field(description="Other agents.")] = None
     config: Annotated[AgentConfig | None, Field(description="How it behaves.")] = None

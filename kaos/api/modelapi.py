@@ -8,15 +8,35 @@ from pydantic import Field
 
 from kaos.api.mcpserver import SecretKeyRef
 from kaos.api.names import NAME_LIMIT
-from kaos.api.rules import Model, Rule, pattern
+from kaos.api.rules import Model, Once, Rule, pattern
 from kaos.api.storage import Storage
 from kaos.api.workload import Workload, WorkloadStatus, name_rules
 
-ModelName = Annotated[str, Field(min_length=1, max_length=256), pattern("[!-~]+", "a model's name holds no blanks")]
+RESPONSES_LIMIT_BYTES = 61_440  # a variable of the pod, where JSON may double them, and Linux takes 128 KiB
+Served = Annotated[
+    str,
+    Field(max_length=256),
+    pattern(r"\*|[!-)+-~]+(/\*)?", "a model's name holds no blanks, and * only alone or at the end: provider/*"),
+]
+MockName = Annotated[
+    str, Field(max_length=256), pattern("[!-)+.-~-]+", "the name of a mock's model holds no blanks, commas and *")
+]
+HostedName = Annotated[
+    str,
+    Field(max_length=256),
+    pattern("[A-Za-z0-9][A-Za-z0-9._:/@-]*", "hostedConfig.model must be a name of Ollama's such as qwen3:0.6b"),
+]
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)(:[0-9]{1,5})?"
 BaseUrl = Annotated[
     str,
     Field(max_length=2048),
-    pattern(r"https?://[A-Za-z0-9.:\[\]_-]+(/[!-~]*)?", "apiBase must be http(s)://HOST[:PORT][/PATH]"),
+    pattern(
+        rf"https?://{_HOST}(/[!\"$->@-~]*)?",
+        "apiBase must be http(s)://HOST[:PORT][/PATH], without credentials and query; a key goes into apiKey",
+    ),
+]
+Key = Annotated[
+    str, Field(max_length=4096), pattern("[!-~]+", "a key holds no blanks and line breaks, and is not empty")
 ]
 Latency = Annotated[
     str, Field(max_length=16), pattern("[0-9]+(ms|s)", "latency must be a length of time such as 200ms")
@@ -36,7 +56,7 @@ class ApiKey(Model):
 
     RULES = (Rule(*_one("value", "valueFrom"), lambda key: (key.value is None) != (key.valueFrom is None)),)
 
-    value: Annotated[str | None, Field(max_length=4096, description="As it is; a Secret is better.")] = None
+    value: Annotated[Key | None, Field(description="As it is; a Secret is better.")] = None
     valueFrom: Annotated[KeySource | None, Field(description="From a Secret.")] = None
 
 
@@ -56,13 +76,14 @@ class ConfigYaml(Model):
 
 class ProxyConfig(Model):
     models: Annotated[
-        list[ModelName],
+        list[Served],
         Field(min_length=1, max_length=256, description="What is served: names, provider/*, or *."),
+        Once(),
     ]
     provider: Annotated[
         str | None,
         Field(max_length=64, description="Put before names that name no provider, for example anthropic."),
-        pattern("[a-z0-9_]+", "provider must be a name such as openai or anthropic"),
+        pattern("[a-z0-9_-]+", "provider must be a name such as openai or anthropic"),
     ] = None
     apiBase: Annotated[BaseUrl | None, Field(description="The provider's address, if it is not the usual one.")] = None
     apiKey: Annotated[ApiKey | None, Field(description="The provider's key.")] = None
@@ -70,13 +91,22 @@ class ProxyConfig(Model):
 
 
 class HostedConfig(Model):
-    model: Annotated[ModelName, Field(description="The model that Ollama pulls and serves.")]
+    model: Annotated[HostedName, Field(description="The model that Ollama pulls and serves.")]
     storage: Annotated[Storage | None, Field(description="Keep pulled models on a volume.")] = None
 
 
 class MockConfig(Model):
+    RULES = (
+        Rule(
+            f"!has(self.responses) || self.responses.map(one, bytes(one).size()).sum() <= {RESPONSES_LIMIT_BYTES}",
+            "mockConfig.responses may hold at most 60 KiB in all",
+            lambda mock: sum(len(one.encode()) for one in mock.responses or ()) <= RESPONSES_LIMIT_BYTES,
+        ),
+    )
+
     models: Annotated[
-        list[ModelName] | None, Field(max_length=64, description="Names to answer to; default: mock.")
+        Annotated[list[MockName], Field(max_length=64), Once()] | None,
+        Field(description="Names to answer to; default: mock."),
     ] = None
     responses: Annotated[
         list[Annotated[str, Field(max_length=16_384)]] | None,

@@ -24,6 +24,11 @@ REGISTRY_LABEL = "kaos.tools/mcp-runtimes"
 
 FIELD_MANAGER = "kaos-operator"
 OPERATOR_LEASE = "kaos-operator"
+LOCAL_IDENTITY = "kaos-local"  # of the operator in the local cluster's daemon
+# On the Lease: what its holder is.
+LEASE_VERSION = "kaos.tools/version"
+LEASE_NAMESPACES = "kaos.tools/namespaces"  # with commas; empty: all
+LEASE_PLACE = "kaos.tools/runs-in"  # `cluster` or `process`
 PART_OF = "app.kubernetes.io/part-of"
 KIND_LABEL = "kaos.tools/kind"
 HASH_ANNOTATION = "kaos.tools/applied-hash"

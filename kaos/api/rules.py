@@ -37,6 +37,27 @@ class Rule:
         return value
 
 
+@dataclass(frozen=True)
+class Once:
+    """Metadata of a list's type: no value twice, or no two entries with the same value of that field."""
+
+    field: str = ""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        return core_schema.no_info_after_validator_function(self._kept, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Callable[[Any], Schema]) -> Schema:
+        if not self.field:
+            return handler(core) | {"x-kubernetes-list-type": "set"}
+        return handler(core) | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [self.field]}
+
+    def _kept(self, values: list[Any]) -> list[Any]:
+        names = [getattr(value, self.field) if self.field else value for value in values]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"Duplicate value: {twice}")
+        return values
+
+
 def pattern(regex: str, message: str) -> Rule:
     """A text must match as a whole; the refusal says what is wanted instead of quoting the pattern."""
     quoted = regex.replace("\\", "\\\\").replace("'", "\\'")

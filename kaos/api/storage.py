@@ -12,6 +12,7 @@ Size = Annotated[
     str,
     Field(max_length=32),
     pattern(r"[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?", "storage.size must be an amount such as 1Gi"),
+    pattern("[0-9.]*[1-9][0-9.]*[A-Za-z]*", "storage.size must be more than nothing"),
 ]
 
 

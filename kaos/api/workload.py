@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from kaos.api.rules import Model, Rule, pattern
+from kaos.api.rules import Model, Once, Rule, pattern
 
 DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
@@ -36,21 +36,7 @@ class EnvVar(Model):
     ] = None
 
 
-def _named_once(variables: list[EnvVar]) -> list[EnvVar]:
-    names = [variable.name for variable in variables]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ValueError(f"Duplicate value: {twice}")
-    return variables
-
-
-Env = Annotated[
-    list[EnvVar],
-    Field(
-        max_length=256,
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
-    ),
-    AfterValidator(_named_once),
-]
+Env = Annotated[list[EnvVar], Field(max_length=256), Once("name")]
 
 
 class ContainerOverride(Model):

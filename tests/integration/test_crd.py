@@ -1,4 +1,4 @@
-"""The CRD of MCPServer on an API server: it installs, and accepts and refuses what the models do, in the same words."""
+"""The CRDs on an API server: they install, and accept and refuse what the models do, in the same words."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import pytest
 import yaml
 
 from kaos.api import crds
-from kaos.api.names import MCPSERVERS
+from kaos.api.names import AGENTS, MCPSERVERS, MODELAPIS
 from kaos.cluster import ApiError, Client, resolve, wait
 from kaos.kube.resources import CUSTOMRESOURCEDEFINITIONS
+from tests import agent_cases, mcpserver_cases, modelapi_cases
 from tests.live import LiveCluster
-from tests.mcpserver_cases import CASES, Case
+from tests.mcpserver_cases import Case
+
+CASES = [*mcpserver_cases.CASES, *modelapi_cases.CASES, *agent_cases.CASES]
+RESOURCES = {resource.kind: resource for resource in (MCPSERVERS, MODELAPIS, AGENTS)}
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +46,19 @@ def _established(crd: dict | None) -> bool:
 
 
 def titled(case: Case) -> str:
-    return case.title
+    return f"{case.kind}: {case.title}"
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.refused is None], ids=titled)
 def test_accepted(client: Client, case: Case) -> None:
-    made = client.create(MCPSERVERS, case.manifest(), "default", dry_run=True)
+    made = client.create(RESOURCES[case.kind], case.manifest(), "default", dry_run=True)
     assert made["metadata"]["name"] == case.metadata["name"]
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.refused is not None], ids=titled)
 def test_refused_in_words_that_help(client: Client, case: Case) -> None:
     with pytest.raises(ApiError) as refused:
-        client.create(MCPSERVERS, case.manifest(), "default", dry_run=True)
+        client.create(RESOURCES[case.kind], case.manifest(), "default", dry_run=True)
     assert refused.value.code in (400, 422)
     assert case.refused in refused.value.message
 

@@ -78,6 +78,19 @@ def test_what_cannot_be_is_refused_with_the_reason(kaos, namespace, spec, words)
         assert word in refused.stderr
 
 
+def test_a_memory_limit_that_is_none_is_told_in_kubernetes_words(place, kaos, namespace):
+    manifest = modelapi("greedy", container={"resources": {"limits": {"memory": "lots"}}})
+    kaos("modelapi", "deploy", "-f", "-", "-n", namespace, stdin=manifest).ok()
+    failed = place.until(MODELAPIS, "greedy", namespace, lambda obj: reason(obj) == "InvalidPodSpec", 30)
+    assert failed["status"]["phase"] == "Failed"
+    assert "quantities must match" in message(failed)
+
+
+def test_a_memory_limit_below_what_is_usual_is_enough_to_ask_for(place, kaos, namespace):
+    modest = modelapi("modest", container={"resources": {"limits": {"memory": "100Mi"}}})
+    kaos("modelapi", "deploy", "-f", "-", "-n", namespace, "--wait", stdin=modest).ok()
+
+
 def test_an_environment_field_of_the_old_contract_names_its_replacement(kaos, namespace):
     manifest = modelapi("old", type="proxy", proxyConfig={"models": ["a"], "env": []})
     refused = kaos("modelapi", "deploy", "-f", "-", "-n", namespace, stdin=manifest)

@@ -10,6 +10,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
+from kaos.kube import quantities
 from kaos.kube.strategic_merge import PatchError, merge
 
 Object = dict[str, Any]
@@ -72,6 +73,7 @@ def override(pod: Object, main: str, own_container: Object | None, pod_spec: Obj
     if not any(one.get("name") == main for one in pod.get("containers") or ()):
         raise PatchError(f"podSpec removes the container {main}")
     _secure(pod)
+    _lower_requests(container(pod, main))
     return pod
 
 
@@ -102,6 +104,7 @@ _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _HOOKS = ("postStart", "preStop")
 _CONTAINER: Object = {
     "name": str,
+    "resources": {"requests": {}, "limits": {}},
     "env": [{"name": str, "valueFrom": {"configMapKeyRef": _REFERENCE, "secretKeyRef": _REFERENCE}}],
     "envFrom": [{"configMapRef": _REFERENCE, "secretRef": _REFERENCE}],
     "ports": [{}],
@@ -165,6 +168,26 @@ def _secure(pod: Object) -> None:
     for container in [*(pod.get("initContainers") or ()), *(pod.get("containers") or ())]:
         if container.get("securityContext") is None:
             container["securityContext"] = copy.deepcopy(CONTAINER_SECURITY)
+
+
+def _lower_requests(main: Object) -> None:
+    """A generated request gives way to a person's lower limit, which Kubernetes would refuse otherwise."""
+    resources = main.get("resources") or {}
+    requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
+    lower = {
+        name: limits[name]
+        for name, generated in RESOURCES["requests"].items()
+        if requests.get(name) == generated and _is_less(limits.get(name), generated)
+    }
+    if lower:
+        main["resources"] = {**resources, "requests": requests | lower}
+
+
+def _is_less(limit: Any, request: str) -> bool:
+    try:
+        return limit is not None and quantities.parse(limit) < quantities.parse(request)
+    except ValueError:
+        return False  # the API server says so in better words
 
 
 def refused(pod: Object) -> str | None:

@@ -167,6 +167,25 @@ def test_pod_spec_wins_over_container_and_container_over_the_generated() -> None
     assert pod_spec(decision)["priorityClassName"] == "low"
 
 
+@pytest.mark.parametrize(
+    ("resources", "memory"),
+    [
+        ({"limits": {"memory": "64Mi"}}, ("64Mi", "64Mi")),
+        ({"limits": {"memory": 1}}, (1, 1)),
+        ({"limits": {"memory": "128Mi"}}, ("128Mi", "128Mi")),
+        ({"limits": {"memory": "1Gi"}}, ("128Mi", "1Gi")),
+        ({"requests": {"memory": "96Mi"}, "limits": {"memory": "64Mi"}}, ("96Mi", "64Mi")),
+        ({"limits": {"memory": "lots"}}, ("128Mi", "lots")),
+        ({"limits": None}, ("128Mi", None)),
+    ],
+    ids=["lower", "a number", "the same", "higher", "a request of the person's", "no amount", "none"],
+)
+def test_a_generated_request_gives_way_to_a_lower_limit(resources: Object, memory: tuple[Any, Any]) -> None:
+    told = main_container(decided(container={"resources": resources}))["resources"]
+    assert (told["requests"]["memory"], (told.get("limits") or {}).get("memory")) == memory
+    assert told["requests"]["cpu"] == "50m"
+
+
 def test_containers_that_are_added_get_the_generated_security_context_unless_they_bring_their_own() -> None:
     own = {"readOnlyRootFilesystem": False}
     pod = pod_spec(
