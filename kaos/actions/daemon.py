@@ -95,6 +95,7 @@ class OperatorThread:
         self._thread.start()
 
     def _run(self) -> None:
+        from kaos.api.names import LOCAL_IDENTITY
         from kaos.operator.decide.world import Settings
         from kaos.operator.run import run
 
@@ -105,7 +106,7 @@ class OperatorThread:
                 stop=self._stop,
                 ready=self._ready,
                 settings=Settings(watch_secrets=True),
-                identity="kaos-local",
+                identity=LOCAL_IDENTITY,
             )
         except Exception:
             log.exception("the operator ended")

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from kaos.api.names import OPERATOR_LEASE, SYSTEM_NAMESPACE
+from kaos.api.names import (
+    LEASE_NAMESPACES,
+    LEASE_PLACE,
+    LEASE_VERSION,
+    LOCAL_IDENTITY,
+    OPERATOR_LEASE,
+    SYSTEM_NAMESPACE,
+)
 from kaos.cluster import ApiError, Client
 from kaos.kube import times
 from kaos.kube.resources import LEASES
@@ -15,6 +22,12 @@ Object = dict[str, Any]
 # Clocks differ: a Lease counts as held for twice the time that its holder promises.
 _PATIENCE = 2
 _DURATION_S = 15
+LOCAL, CLUSTER, PROCESS = "local", "cluster", "process"
+PLACES = {
+    LOCAL: "in the daemon of the local cluster",
+    CLUSTER: "in the cluster",
+    PROCESS: "as a process outside the cluster",
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +38,10 @@ class OperatorState:
     holder: str
     fresh: bool
     renewed: str  # a time
+    since: str = ""  # when the holder took the lead
+    version: str = ""
+    namespaces: tuple[str, ...] = ()  # that it watches; empty: all
+    place: str = ""  # where it runs: LOCAL, CLUSTER, PROCESS; empty where it does not say
 
 
 def operators(client: Client) -> list[OperatorState] | None:
@@ -45,4 +62,15 @@ def _state(lease: Object, at: datetime | None = None) -> OperatorState:
     if holder and renewed:
         age_s = ((at or datetime.now(UTC)) - times.parse(renewed)).total_seconds()
         fresh = age_s <= _PATIENCE * (spec.get("leaseDurationSeconds") or _DURATION_S)
-    return OperatorState(lease["metadata"]["name"], holder, fresh, renewed)
+    told = lease["metadata"].get("annotations") or {}
+    watched = told.get(LEASE_NAMESPACES) or ""
+    return OperatorState(
+        lease["metadata"]["name"],
+        holder,
+        fresh,
+        renewed,
+        spec.get("acquireTime") or "",
+        told.get(LEASE_VERSION) or "",
+        tuple(watched.split(",")) if watched else (),
+        LOCAL if holder == LOCAL_IDENTITY else told.get(LEASE_PLACE) or "",
+    )

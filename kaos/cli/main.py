@@ -33,7 +33,7 @@ _TREE = {
     "context": ("kaos.cli.context:context", "Choose the cluster."),
     "local": ("kaos.cli.local:local", "The cluster that KAOS brings along."),
     "system": ("kaos.cli.system:system", "KAOS itself on a cluster: install, state, runtimes."),
-    "operator": ("kaos.cli.operator:operator", "Run the operator."),
+    "operator": ("kaos.cli.operator:operator", "Run the operator, and see who runs it."),
     "completion": ("kaos.cli.completion:completion", "Completion of names for your shell."),
     "version": ("kaos.cli.version:version", "The version of this command."),
 }

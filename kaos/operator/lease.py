@@ -47,13 +47,20 @@ class Lease:
     """Waits for the lead, keeps it, and tells when it comes and goes."""
 
     def __init__(
-        self, client: AsyncClient, namespace: str, name: str, identity: str, on_waiting: Callable[[str], None]
+        self,
+        client: AsyncClient,
+        namespace: str,
+        name: str,
+        identity: str,
+        on_waiting: Callable[[str], None],
+        about: dict[str, str] | None = None,
     ) -> None:
         self._client = client
         self._namespace = namespace
         self._name = name
         self._identity = identity
         self._on_waiting = on_waiting  # told the present holder, once for each
+        self._about = about or {}  # annotations that tell what we are
         self._waited_for = ""
         self._seen: tuple[str, float] = ("", 0.0)  # a foreign lease's version, and when we first saw it
         self.leading = asyncio.Event()
@@ -97,7 +104,8 @@ class Lease:
         now = times.micro_now()
         if lease is None:
             spec = self._spec(now, 0)
-            body = {"metadata": {"name": self._name, "namespace": self._namespace}, "spec": spec}
+            meta = {"name": self._name, "namespace": self._namespace, "annotations": self._about}
+            body = {"metadata": meta, "spec": spec}
             return await self._written(self._client.create(LEASES, body, self._namespace))
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity") or ""
@@ -111,6 +119,7 @@ class Lease:
             lease["spec"] = spec | {"renewTime": now}
         else:
             lease["spec"] = self._spec(now, changes + 1)
+        lease["metadata"]["annotations"] = (lease["metadata"].get("annotations") or {}) | self._about
         return await self._written(self._client.replace(LEASES, lease, self._namespace))
 
     def _spec(self, now: str, transitions: int) -> Object:

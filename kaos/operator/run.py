@@ -15,9 +15,10 @@ from typing import Any
 
 import aiohttp
 
-from kaos.api.names import MCPSERVERS, REGISTRY_CONFIGMAP
+import kaos
+from kaos.api.names import LEASE_NAMESPACES, LEASE_PLACE, LEASE_VERSION, MCPSERVERS, REGISTRY_CONFIGMAP
 from kaos.cluster.aio import AsyncClient
-from kaos.cluster.connection import Connection
+from kaos.cluster.connection import IN_CLUSTER, Connection
 from kaos.cluster.errors import ApiError
 from kaos.errors import NoConnection, NotFound
 from kaos.kube.resources import CONFIGMAPS, NAMESPACES
@@ -76,7 +77,8 @@ class Operator:
         async with AsyncClient(self._connection) as client:
             await check_installed(client, self._settings.system_namespace, self._namespaces)
             name = lease_name(self._namespaces)
-            lease = Lease(client, self._settings.system_namespace, name, self._identity, self._on_waiting)
+            system = self._settings.system_namespace
+            lease = Lease(client, system, name, self._identity, self._on_waiting, self._about())
             keeping = asyncio.create_task(lease.keep())
             try:
                 while not stopped.is_set():
@@ -86,6 +88,10 @@ class Operator:
             finally:
                 keeping.cancel()
                 await asyncio.gather(keeping, return_exceptions=True)
+
+    def _about(self) -> dict[str, str]:
+        place = "cluster" if self._connection.context == IN_CLUSTER else "process"
+        return {LEASE_VERSION: kaos.__version__, LEASE_NAMESPACES: ",".join(self._namespaces), LEASE_PLACE: place}
 
     async def _lead(self, client: AsyncClient, ready: threading.Event) -> None:
         """Reconcile until cancelled, or until the cluster cannot be read."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from kaos.actions.system import install_prerequisites
+from kaos.api.names import SYSTEM_NAMESPACE
 from kaos.cluster import Client, resolve
-from kaos.kube.resources import NAMESPACES
+from kaos.kube.resources import LEASES, NAMESPACES
 from tests.live import LiveCluster
 
 _numbers = itertools.count(1)
@@ -35,3 +37,21 @@ def room(live: LiveCluster) -> str:
     name = f"room-{next(_numbers)}"
     Client(resolve(kubeconfig=str(live.kubeconfig))).create(NAMESPACES, {"metadata": {"name": name}})
     return name
+
+
+@pytest.fixture
+def hold_lease(client: Client) -> Iterator[Callable[..., None]]:
+    """Makes a Lease in the system namespace, as an operator would; whatever was there before is gone."""
+    made = set()
+
+    def hold(name: str = "kaos-operator", annotations: dict[str, str] | None = None, **spec: Any) -> None:
+        if client.find(LEASES, name, SYSTEM_NAMESPACE):
+            client.delete(LEASES, name, SYSTEM_NAMESPACE)
+        body = {"metadata": {"name": name, "annotations": annotations or {}},
+                "spec": {"holderIdentity": "me", "leaseDurationSeconds": 15} | spec}  # fmt: skip
+        client.create(LEASES, body, SYSTEM_NAMESPACE)
+        made.add(name)
+
+    yield hold
+    for name in made:
+        client.delete(LEASES, name, SYSTEM_NAMESPACE)

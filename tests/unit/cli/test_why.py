@@ -7,18 +7,13 @@ import json
 import pytest
 
 from kaos.actions.kinds import AGENT, MCPSERVER
-from kaos.api.names import SYSTEM_NAMESPACE
 from kaos.cli.tree import Branch, lines
 from kaos.kube import times
-from kaos.kube.resources import LEASES
 
 
 @pytest.fixture
-def operator(client):
-    spec = {"holderIdentity": "me", "leaseDurationSeconds": 15, "renewTime": times.micro_now()}
-    client.create(LEASES, {"metadata": {"name": "kaos-operator"}, "spec": spec}, SYSTEM_NAMESPACE)
-    yield
-    client.delete(LEASES, "kaos-operator", SYSTEM_NAMESPACE)
+def operator(hold_lease):
+    hold_lease(renewTime=times.micro_now())
 
 
 def make(client, room, kind, name, spec, **status):

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+import kaos
 from kaos.cluster import ApiError, Client, resolve
 from kaos.cluster.connection import Connection
 from kaos.errors import NoConnection, NotFound
 from kaos.kube.resources import LEASES
+from kaos.operator.lease import lease_name
 from kaos.operator.run import run
 from tests.live import LiveCluster
 from tests.torture.faults import Call, Fate, Proxy
@@ -117,6 +119,18 @@ async def test_an_operator_of_some_namespaces_needs_no_rights_on_the_cluster(
     proxy.rule = rule
     operator = start(room)
     await until(operator.ready.is_set)
+
+
+async def test_the_lease_tells_version_place_and_namespaces(
+    start: Callable[..., Running], live: LiveCluster, room: str
+) -> None:
+    operator = start(room)
+    await until(operator.ready.is_set)
+    client = Client(resolve(kubeconfig=str(live.kubeconfig)))
+    told = client.get(LEASES, lease_name((room,)), "kaos-system")["metadata"]["annotations"]
+    assert told == {
+        "kaos.tools/version": kaos.__version__, "kaos.tools/namespaces": room, "kaos.tools/runs-in": "process"
+    }  # fmt: skip
 
 
 async def test_stop_ends_it_while_it_leads_and_gives_the_lead_back(
