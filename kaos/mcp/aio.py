@@ -46,8 +46,10 @@ class AsyncMcpSession:
     async def list_tools(self) -> list[Object]:
         return await self._run(self._session.list_tools())
 
-    async def call_tool(self, name: str, arguments: Object, on_progress: Progress | None = None) -> Object:
-        return await self._run(self._session.call_tool(name, arguments, on_progress))
+    async def call_tool(
+        self, name: str, arguments: Object, on_progress: Progress | None = None, meta: dict[str, str] | None = None
+    ) -> Object:
+        return await self._run(self._session.call_tool(name, arguments, on_progress, meta))
 
     async def list_resources(self) -> list[Object]:
         return await self._run(self._session.list_resources())

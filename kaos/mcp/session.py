@@ -130,10 +130,13 @@ class Session:
                 raise refusal.error from None
         return (yield from self._in_session(method, params, on_progress))
 
-    def call_tool(self, name: str, arguments: Object, on_progress: Progress | None = None) -> Flow[Object]:
+    def call_tool(
+        self, name: str, arguments: Object, on_progress: Progress | None = None, meta: dict[str, str] | None = None
+    ) -> Flow[Object]:
         """The tool's CallToolResult: `content`, `structuredContent`, `isError`. The call is sent once; it is sent
-        again only when the server has refused it unread: a session that is gone, an era it does not speak."""
-        params = {"name": name, "arguments": arguments}
+        again only when the server has refused it unread: a session that is gone, an era it does not speak. `meta` is
+        what else the request says of itself, the trace for instance."""
+        params = {"name": name, "arguments": arguments} | ({"_meta": meta} if meta else {})
         try:
             result = yield from self.request("tools/call", params, on_progress)
         except RpcError as error:

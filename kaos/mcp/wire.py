@@ -92,7 +92,7 @@ def modern_request(
     headers = _headers() | {"mcp-protocol-version": MODERN, "mcp-method": method}
     if key := _NAMED.get(method):
         headers["mcp-name"] = header_value(str(params.get(key, "")))
-    return headers, _body(number, method, params | {"_meta": meta})
+    return headers, _body(number, method, params | {"_meta": params.get("_meta", {}) | meta})
 
 
 def handshake_request(
@@ -105,7 +105,7 @@ def handshake_request(
     if session:
         headers["mcp-session-id"] = session
     if progress and number is not None:
-        params = params | {"_meta": {"progressToken": number}}
+        params = params | {"_meta": params.get("_meta", {}) | {"progressToken": number}}
     return headers, _body(number, method, params)
 
 
