@@ -25,7 +25,7 @@ def main() -> NoReturn:
     from kaos.dataplane.agent import serving
     from kaos.dataplane.agent.app import Service
     from kaos.dataplane.agent.sessions import Sessions
-    from kaos.dataplane.agent.telemetry import telemetry_of
+    from kaos.dataplane.telemetry import CALLED, telemetry_of
 
     gc.freeze()
     gc.enable()
@@ -33,7 +33,7 @@ def main() -> NoReturn:
         service = Service(
             settings,
             Sessions(settings.memory),
-            telemetry_of(settings.telemetry, settings.name, settings.namespace),
+            telemetry_of(os.environ, settings.name, CALLED),
         )
     except ValueError as error:
         refuse(error)
@@ -62,7 +62,7 @@ def _loop_factory() -> object:
 def _log_to_stderr(level: str) -> None:
     chosen = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     logging.basicConfig(level=chosen, format="%(levelname)s %(message)s", stream=sys.stderr)
-    for library in ("asyncio", "aiohttp.server", "aiohttp.client", "opentelemetry"):
+    for library in ("asyncio", "aiohttp.server", "aiohttp.client"):
         logging.getLogger(library).setLevel(chosen if chosen <= logging.DEBUG else max(chosen, logging.WARNING))
 
 

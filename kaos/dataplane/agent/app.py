@@ -20,9 +20,9 @@ from kaos.dataplane.agent.peers import Peers
 from kaos.dataplane.agent.servers import ServerConnection
 from kaos.dataplane.agent.sessions import Sessions
 from kaos.dataplane.agent.settings import Settings
-from kaos.dataplane.agent.telemetry import Telemetry
 from kaos.dataplane.agent.tools import Toolbox
 from kaos.dataplane.model.openai import Failure
+from kaos.dataplane.telemetry import Telemetry
 
 log = logging.getLogger("kaos.agent")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

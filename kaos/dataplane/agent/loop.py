@@ -9,16 +9,17 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from kaos.dataplane.agent import spans
 from kaos.dataplane.agent.completions import Said
 from kaos.dataplane.agent.metrics import Metrics
 from kaos.dataplane.agent.model import Model
 from kaos.dataplane.agent.peers import PeerConnection, Peers, refuse_rounds
 from kaos.dataplane.agent.sessions import Sessions
 from kaos.dataplane.agent.settings import Settings
-from kaos.dataplane.agent.telemetry import Telemetry
 from kaos.dataplane.agent.tools import Tool, Toolbox
 from kaos.dataplane.agent.turns import Emit, Finished, Gone, Step, ToolFailed, Turn
 from kaos.dataplane.model.openai import Failure, text_of
+from kaos.dataplane.telemetry import CLIENT, Telemetry, of_usage
 from kaos.kube import sanitize
 
 Object = dict[str, Any]
@@ -60,12 +61,8 @@ class Agent:
         work = _Work(self, turn, emit)
         began, status = time.monotonic(), 200
         self.metrics.began()
-        attributes = {
-            "gen_ai.agent.name": self.settings.name,
-            "gen_ai.conversation.id": turn.session_id,
-            "gen_ai.request.model": self.settings.model,
-        }
-        with self.telemetry.span("invoke_agent", self.settings.name, attributes) as span:
+        told = spans.of_answer(self.settings, turn.session_id)
+        with self.telemetry.span(f"invoke_agent {self.settings.name}", told) as span:
             try:
                 return await self._within_limits(work, turn)
             except Failure as failure:
@@ -79,7 +76,7 @@ class Agent:
                 await self.sessions.note(turn.session_id, "error", message="the caller has gone", status=status)
                 raise
             finally:
-                span.set(**{f"gen_ai.usage.{kind}_tokens": n for kind, n in work.spent().items()})
+                span.set(of_usage(work.usage))
                 seconds = time.monotonic() - began
                 self.metrics.answered(status, seconds)
                 log.info("session %s: %d after %.2f s, %d calls", turn.session_id, status, seconds, work.calls)
@@ -113,11 +110,8 @@ class _Work:
         self._room = asyncio.Semaphore(agent.settings.limits.tools_at_once)
         self._texts: list[str] = []
         self._steps: list[Step] = []
-        self._usage = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0)
+        self.usage = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0)
         self.calls = 0
-
-    def spent(self) -> dict[str, int]:
-        return {"input": self._usage["prompt_tokens"], "output": self._usage["completion_tokens"]}
 
     def final(self, failure: Failure) -> Failure:
         """Once something has acted, clients had better not repeat the request by themselves."""
@@ -163,7 +157,7 @@ class _Work:
     async def _end(self, reason: str) -> Finished:
         text = BETWEEN.join(self._texts)
         await self._agent.sessions.note(self._turn.session_id, "agent_response", text=text)
-        return Finished(text, reason, self._usage, tuple(self._steps))
+        return Finished(text, reason, self.usage, tuple(self._steps))
 
     async def _say(self, text: str) -> None:
         if self._texts:
@@ -185,8 +179,7 @@ class _Work:
             else:
                 await self._emit(text)
 
-        attributes = {"gen_ai.request.model": settings.model, "server.address": settings.model_url}
-        with agent.telemetry.span("chat", settings.model, attributes, remote=True) as span:
+        with agent.telemetry.span(f"chat {settings.model}", spans.of_model_call(settings), CLIENT) as span:
             try:
                 said = await agent.model.call(body, number, on_text)
             except Failure as failure:
@@ -195,15 +188,13 @@ class _Work:
                 raise
             except (asyncio.CancelledError, Gone):
                 status = CLIENT_CLOSED
+                span.fail("cancelled", "the caller has gone")
                 raise
             else:
                 usage = said.usage
                 self._count(usage)
-                span.set(
-                    **{"gen_ai.response.finish_reasons": ["tool_calls" if said.tool_calls else said.finish]},
-                    **{"gen_ai.usage.input_tokens": usage.get("prompt_tokens", 0)},
-                    **{"gen_ai.usage.output_tokens": usage.get("completion_tokens", 0)},
-                )
+                finish = "tool_calls" if said.tool_calls else said.finish
+                span.set({"gen_ai.response.finish_reasons": [finish], **of_usage(usage)})
                 return said
             finally:
                 agent.metrics.called_model(status, time.monotonic() - began, first_s, usage)
@@ -211,7 +202,7 @@ class _Work:
     def _count(self, usage: dict[str, int]) -> None:
         parts = usage.get("prompt_tokens", 0) + usage.get("completion_tokens", 0)
         whole = usage if "total_tokens" in usage else {**usage, "total_tokens": parts}
-        self._usage = {key: value + whole.get(key, 0) for key, value in self._usage.items()}
+        self.usage = {key: value + whole.get(key, 0) for key, value in self.usage.items()}
 
     # Tools and peers.
 
@@ -260,10 +251,12 @@ class _Work:
             raise ToolFailed("the arguments are not a JSON object")
         agent = self._agent
         peer, tool = offer.peers.get(name), offer.tools.get(name)
-        attributes = {"gen_ai.tool.name": name, "gen_ai.tool.call.id": identity, "gen_ai.tool.type": "function"}
-        operation = ("invoke_agent", peer.peer.name) if peer else ("execute_tool", name)
+        if peer:
+            span_name, told = f"invoke_agent {peer.peer.name}", spans.of_delegation(peer, identity)
+        else:
+            span_name, told = f"execute_tool {tool.own_name}", spans.of_tool_call(tool, identity)
         began, failed = time.monotonic(), True
-        with agent.telemetry.span(*operation, attributes, remote=peer is not None) as span:
+        with agent.telemetry.span(span_name, told, CLIENT) as span:
             try:
                 if peer:
                     result = await agent.peers.delegate(peer, arguments, self._turn)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from kaos.dataplane.agent.telemetry import Telemetry
+from kaos.dataplane.telemetry import Telemetry
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -53,30 +53,34 @@ class Metrics:
         self._running.dec()
         self._requests.labels(str(status)).inc()
         self._seconds.observe(seconds)
-        self._telemetry.measure("invoke_agent", seconds, self._agent, None if status == 200 else str(status))
+        self._measure(seconds, "invoke_agent", "gen_ai.agent.name", self._agent, _error(status))
 
     def called_model(self, status: int, seconds: float, first_s: float | None, usage: dict[str, int]) -> None:
         self._model_calls.labels(str(status)).inc()
         self._model_seconds.observe(seconds)
         if first_s is not None:
             self._first_token.observe(first_s)
-        self._telemetry.measure("chat", seconds, self._model, None if status == 200 else str(status))
         for kind in ("prompt", "completion"):
-            count = usage.get(f"{kind}_tokens", 0)
-            self._tokens.labels(kind).inc(count)
-            self._telemetry.measure_tokens({"prompt": "input", "completion": "output"}[kind], count, self._model)
+            self._tokens.labels(kind).inc(usage.get(f"{kind}_tokens", 0))
+        self._measure(seconds, "chat", "gen_ai.request.model", self._model, _error(status))
+        told = {"gen_ai.operation.name": "chat", "gen_ai.request.model": self._model}
+        self._telemetry.measure_tokens(usage, told)
 
     def called_tool(self, server: str, tool: str, failed: bool, seconds: float) -> None:
         self._calls.labels(server, tool).inc()
         self._tool_seconds.labels(server, tool).observe(seconds)
         if failed:
             self._errors.labels(server, tool).inc()
-        self._telemetry.measure("execute_tool", seconds, tool, "tool_error" if failed else None)
+        self._measure(seconds, "execute_tool", "gen_ai.tool.name", tool, "tool_error" if failed else "")
 
     def delegated(self, peer: str, failed: bool, seconds: float) -> None:
         self._delegations.labels(peer, "failed" if failed else "done").inc()
         self._delegation_seconds.labels(peer).observe(seconds)
-        self._telemetry.measure("delegate", seconds, peer, "delegation_error" if failed else None)
+        self._measure(seconds, "invoke_agent", "gen_ai.agent.name", peer, "delegation_error" if failed else "")
+
+    def _measure(self, seconds: float, operation: str, kind: str, subject: str, error: str) -> None:
+        failed = {"error.type": error} if error else {}
+        self._telemetry.measure(seconds, {"gen_ai.operation.name": operation, kind: subject, **failed})
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
@@ -86,3 +90,7 @@ class Metrics:
 
     def _times(self, name: str, about: str, *labels: str) -> Histogram:
         return Histogram(f"kaos_agent_{name}_seconds", about, labels, buckets=SECONDS, registry=self._registry)
+
+
+def _error(status: int) -> str:
+    return "" if status == 200 else str(status)

@@ -14,9 +14,9 @@ import aiohttp
 
 from kaos.dataplane.agent.completions import ANSWER_LIMIT, Chunks, Said, whole
 from kaos.dataplane.agent.settings import Settings
-from kaos.dataplane.agent.telemetry import Telemetry
 from kaos.dataplane.model import mock
 from kaos.dataplane.model.openai import Failure, usage, words
+from kaos.dataplane.telemetry import Telemetry
 from kaos.mcp.wire import SseParser
 
 Object = dict[str, Any]

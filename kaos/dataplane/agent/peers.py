@@ -16,10 +16,10 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 
 from kaos.dataplane.agent.settings import Peer, Settings
-from kaos.dataplane.agent.telemetry import Telemetry
 from kaos.dataplane.agent.tools import fitting_name
 from kaos.dataplane.agent.turns import ToolFailed, Turn
 from kaos.dataplane.model.openai import Failure, text_of
+from kaos.dataplane.telemetry import Telemetry
 from kaos.kube import sanitize
 
 Object = dict[str, Any]

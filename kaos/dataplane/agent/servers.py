@@ -18,8 +18,8 @@ import aiohttp
 
 from kaos.dataplane.agent.results import as_text, cut
 from kaos.dataplane.agent.settings import Limits, Server
-from kaos.dataplane.agent.telemetry import Telemetry
 from kaos.dataplane.agent.turns import ToolFailed
+from kaos.dataplane.telemetry import Telemetry
 from kaos.errors import KaosError
 from kaos.kube import sanitize
 from kaos.mcp.aio import AsyncMcpSession, HttpAnswer
@@ -185,7 +185,7 @@ class ServerConnection:
                     limit.reschedule(min(loop.time() + silence_s, end))
 
                 async with self._session() as session:
-                    result = await session.call_tool(name, arguments, heard)
+                    result = await session.call_tool(name, arguments, heard, self._telemetry.outgoing())
             text, failed = as_text(result, self._limits.tool_result), bool(result.get("isError"))
         except TimeoutError:
             whole = loop.time() >= end

@@ -75,7 +75,6 @@ class Settings:
     script: tuple[str, ...] = ()  # DEBUG_MOCK_RESPONSES: what the model says, in place of a model
     host: str = "0.0.0.0"
     port: int = 8000
-    telemetry: bool = False  # OTEL_EXPORTER_OTLP_ENDPOINT is set; OpenTelemetry reads its variables itself
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -96,8 +95,6 @@ class Settings:
             script=script,
             host=environ.get("HOST") or "0.0.0.0",
             port=_whole(environ, "PORT", 8000, at_most=65535),
-            telemetry=bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
-            and environ.get("OTEL_SDK_DISABLED", "").lower() != "true",
         )
 
 

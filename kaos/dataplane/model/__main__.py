@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from kaos.dataplane.serving import refuse
+from kaos.dataplane.telemetry import SERVED, telemetry_of
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -43,7 +44,7 @@ def _app(options: argparse.Namespace, host: str) -> web.Application:
         from kaos.dataplane.model.mock_app import app
         from kaos.dataplane.model.settings import Mock
 
-        return app(Mock.read(os.environ), host)
+        return app(Mock.read(os.environ), host, telemetry_of(os.environ, "mock", SERVED))
     from kaos.dataplane.model import relay, routing
 
     if not options.config:
@@ -54,7 +55,8 @@ def _app(options: argparse.Namespace, host: str) -> web.Application:
 
         print(f"{foreign[0]}; so this is LiteLLM", flush=True)
         become(options.config, options.port)
-    return relay.app(routing.Routes(document, os.environ), host)
+    routes = routing.Routes(document, os.environ)
+    return relay.app(routes, host, telemetry_of(os.environ, "relay", SERVED))
 
 
 if __name__ == "__main__":

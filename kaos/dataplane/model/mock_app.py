@@ -10,17 +10,17 @@ from aiohttp import web
 
 from kaos.api import models
 from kaos.dataplane.model import mock, openai, server
-from kaos.dataplane.model.metrics import Metrics
 from kaos.dataplane.model.openai import Failure, Reply, invalid
 from kaos.dataplane.model.settings import Mock
+from kaos.dataplane.telemetry import Telemetry
 
 Object = dict[str, Any]
 
 
-def app(settings: Mock, host: str) -> web.Application:
+def app(settings: Mock, host: str, telemetry: Telemetry) -> web.Application:
     """The whole server."""
     model = _Model(settings)
-    made = server.application(model.metrics, host, lambda: settings.models, "mock")
+    made = server.application(telemetry, host, lambda: settings.models, "mock")
     made.router.add_post("/v1/chat/completions", model.chat)
     made.router.add_post("/v1/completions", model.complete)
     made.on_shutdown.append(model.end)
@@ -29,7 +29,6 @@ def app(settings: Mock, host: str) -> web.Application:
 
 class _Model:
     def __init__(self, settings: Mock) -> None:
-        self.metrics = Metrics()
         self._settings = settings
         self._ending = asyncio.Event()
 
@@ -59,7 +58,7 @@ class _Model:
     ) -> web.StreamResponse:
         if reply is None:
             return await self._stall(request, body)
-        self.metrics.spent(request[server.MODEL], openai.usage(tokens, reply))
+        request[server.USAGE] = openai.usage(tokens, reply)
         return await server.say(request, body, reply, tokens, identity, self._settings.latency_s)
 
     async def _stall(self, request: web.Request, body: Object) -> web.StreamResponse:

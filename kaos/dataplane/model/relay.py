@@ -22,9 +22,9 @@ from aiohttp import web
 
 from kaos.dataplane.model import body, openai, server
 from kaos.dataplane.model.body import Body
-from kaos.dataplane.model.metrics import Metrics
 from kaos.dataplane.model.openai import Failure, Reply, invalid
 from kaos.dataplane.model.routing import Routes, Target
+from kaos.dataplane.telemetry import Telemetry
 
 Object = dict[str, Any]
 
@@ -45,10 +45,10 @@ _TOKENS = re.compile(rb'(?<!\\)"(prompt|completion)_tokens"\s*:\s*(\d{1,12})')
 log = logging.getLogger("kaos.model")
 
 
-def app(routes: Routes, host: str) -> web.Application:
+def app(routes: Routes, host: str, telemetry: Telemetry) -> web.Application:
     """The whole server."""
-    relay = _Relay(routes)
-    made = server.application(relay.metrics, host, lambda: routes.served, "relay")
+    relay = _Relay(routes, telemetry)
+    made = server.application(telemetry, host, lambda: routes.served, "relay")
     for path in PATHS:
         made.router.add_post(f"/v1/{path}", relay.forward)
         made.router.add_post(f"/{path}", relay.forward)  # LiteLLM has them here too
@@ -57,9 +57,9 @@ def app(routes: Routes, host: str) -> web.Application:
 
 
 class _Relay:
-    def __init__(self, routes: Routes) -> None:
-        self.metrics = Metrics()
+    def __init__(self, routes: Routes, telemetry: Telemetry) -> None:
         self._routes = routes
+        self._telemetry = telemetry
         self._http: aiohttp.ClientSession
 
     async def connected(self, _: web.Application) -> AsyncIterator[None]:
@@ -100,13 +100,14 @@ class _Relay:
         messages = asked.values.get("messages")
         messages = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
         tokens, reply = sum(openai.count(openai.text_of(one.get("content"))) for one in messages), Reply(text)
-        self.metrics.spent(request[server.MODEL], openai.usage(tokens, reply))
+        request[server.USAGE] = openai.usage(tokens, reply)
         return await server.say(request, asked.values, reply, tokens, openai.identity_of(asked.text.encode()))
 
     async def _pass(self, request: web.Request, target: Target, data: bytes) -> web.StreamResponse:
         """The provider's answer, as it comes."""
         headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-        headers = {"accept-encoding": "identity"} | headers | {"content-type": "application/json"} | target.headers
+        headers |= {"content-type": "application/json"} | self._telemetry.outgoing() | target.headers
+        headers = {"accept-encoding": "identity"} | headers
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=target.timeout_s)
         try:
             answer = await self._http.post(
@@ -141,8 +142,7 @@ class _Relay:
                 tail = (tail + piece)[-TAIL_BYTES:]
         except Failure as failure:
             await _break_off(request, response, failure)
-        counted = {f"{kind.decode()}_tokens": int(number) for kind, number in _TOKENS.findall(tail)}
-        self.metrics.spent(request[server.MODEL], counted)
+        request[server.USAGE] = {f"{kind.decode()}_tokens": int(number) for kind, number in _TOKENS.findall(tail)}
         return response
 
 

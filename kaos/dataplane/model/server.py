@@ -20,32 +20,52 @@ from kaos.dataplane.model import openai
 from kaos.dataplane.model.metrics import CONTENT_TYPE, Metrics
 from kaos.dataplane.model.openai import Failure, Reply
 from kaos.dataplane.serving import DRAIN_S, KEEP_ALIVE_S
+from kaos.dataplane.telemetry import SERVER, Telemetry, of_usage
 
 Object = dict[str, Any]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 BODY_LIMIT = 64 * 1024 * 1024  # pictures come inside of it
 CALLER_GONE = 499  # nobody sees it but /metrics
-MODEL = "kaos.model"  # key of a request: which served model it is for
+MODEL, USAGE = "kaos.model", "kaos.usage"  # keys of a request: the served model it is for, and the tokens it took
+OPERATIONS = {
+    "/chat/completions": "chat",
+    "/completions": "text_completion",
+    "/embeddings": "embeddings",
+    "/responses": "chat",
+}
 HEALTH = ("/health", "/ready", "/health/liveliness", "/health/liveness", "/health/readiness")
 
 log = logging.getLogger("kaos.model")
 
 
-def application(metrics: Metrics, host: str, models: Callable[[], tuple[str, ...]], owner: str) -> web.Application:
+def application(telemetry: Telemetry, host: str, models: Callable[[], tuple[str, ...]], owner: str) -> web.Application:
     """An application with everything but the completions."""
+    metrics = Metrics()
 
     @web.middleware
     async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.method != "POST":
             return await handler(request)
         began, status = time.perf_counter(), CALLER_GONE
-        try:
-            response = await handler(request)
-            status = response.status
-            return response
-        finally:
-            metrics.answered(request.get(MODEL, ""), status, time.perf_counter() - began)
+        operation = {"gen_ai.operation.name": OPERATIONS.get(request.path.removeprefix("/v1"), "_OTHER")}
+        with telemetry.serve(request.headers), telemetry.span(*operation.values(), operation, SERVER) as span:
+            try:
+                response = await handler(request)
+                status = response.status
+                return response
+            finally:
+                seconds, model, usage = time.perf_counter() - began, request.get(MODEL, ""), request.get(USAGE, {})
+                metrics.answered(model, status, seconds)
+                metrics.spent(model, usage)
+                told = operation | ({"gen_ai.request.model": model} if model else {})
+                span.rename(" ".join(told.values()))
+                span.set(told | of_usage(usage) | {"http.response.status_code": status})
+                telemetry.measure_tokens(usage, told)
+                if status >= 400:
+                    told["error.type"] = str(status)
+                    span.fail(str(status), "the caller has gone" if status == CALLER_GONE else f"HTTP {status}")
+                telemetry.measure(seconds, told)
 
     @web.middleware
     async def judged(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -87,6 +107,11 @@ def application(metrics: Metrics, host: str, models: Callable[[], tuple[str, ...
     for path in HEALTH:
         app.router.add_get(path, healthy)
     app.on_response_prepare.append(_unsigned)
+
+    async def end(_: web.Application) -> None:
+        await asyncio.to_thread(telemetry.close)  # it may wait for the collector
+
+    app.on_cleanup.append(end)
     return app
 
 

@@ -17,9 +17,13 @@ import httpx
 import pytest
 from aiohttp import web
 
+from tests.collector import Collector
 from tests.conftest import free_port
 
 STARTED_S = 20
+
+
+USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}}\n\n'
 
 
 def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
@@ -48,9 +52,8 @@ class Backend:
         return await getattr(self, "_" + words.split()[0].replace("-", "_"))(request, words, tries)
 
     async def _say(self, request: web.Request, words: str, tries: int) -> web.StreamResponse:
-        return await _sse(
-            request, [chunk({"content": piece + " "}) for piece in words.split()[1:]] + [chunk({}, "stop")]
-        )
+        pieces = [chunk({"content": piece + " "}) for piece in words.split()[1:]]
+        return await _sse(request, [*pieces, chunk({}, "stop"), USAGE])
 
     async def _call(self, request: web.Request, words: str, tries: int) -> web.StreamResponse:
         """call NAME ARGUMENTS [and NAME ARGUMENTS]..."""
@@ -195,6 +198,14 @@ def start() -> Iterator[Callable[..., str]]:
     for process in running:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """Where telemetry goes."""
+    made = Collector()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
