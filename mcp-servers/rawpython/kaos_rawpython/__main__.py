@@ -16,7 +16,9 @@ import socket
 import sys
 from typing import NoReturn
 
+from kaos_rawpython import __version__
 from kaos_rawpython.program import ProgramError, load
+from kaos_rawpython.telemetry import telemetry_of
 
 EX_CONFIG = 78
 
@@ -34,19 +36,21 @@ def main() -> NoReturn:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else it reads the metadata of every package: 0.04 s
     host, port = os.environ.get("HOST") or "0.0.0.0", os.environ.get("PORT") or "8000"
     try:
+        telemetry = telemetry_of(os.environ, __version__)
+    except ValueError as error:
+        _refuse(error)
+    try:
         _tell_kubelet("params: the program ended the process itself, or was still being read when it was ended")
         program = load(_program_text())
         _tell_kubelet("")
         gc.disable()  # nothing that is imported here ever becomes garbage, and looking for it takes 0.1 s
         from kaos_rawpython.server import PATH, server_of
 
-        server = server_of(program, host)
+        server = server_of(program, host, telemetry)
         gc.freeze()
         gc.enable()
     except ProgramError as error:
-        print(error, file=sys.stderr)
-        _tell_kubelet(str(error))
-        _end(EX_CONFIG)
+        _refuse(error)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, int(port)), family=family, backlog=1024)
@@ -55,6 +59,7 @@ def main() -> NoReturn:
         _end(1)
     log.info("serving %d tools on %s:%s%s: %s", len(program.tools), host, port, PATH, ", ".join(program.tools))
     server.run(sockets=[listening])
+    telemetry.close()
     _end(0)
 
 
@@ -83,6 +88,12 @@ def _tell_kubelet(text: str) -> None:
             file.write(text)
     except OSError as error:
         log.debug("no termination message: %s", error)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    print(error, file=sys.stderr)
+    _tell_kubelet(str(error))
+    _end(EX_CONFIG)
 
 
 def _end(status: int) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Calls, errors and latency of each tool, as Prometheus reads them.
+"""Calls, errors and latency of each tool, as Prometheus reads them, and for the collector when there is one.
 
 A call counts when it begins and its duration when it ends: the difference is what runs, or hangs, right now.
 """
@@ -13,6 +13,8 @@ from typing import Any
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 
+from kaos_rawpython.telemetry import Telemetry
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
@@ -20,7 +22,8 @@ BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 30
 class Metrics(Middleware):
     """Counts calls of the known tools; other names would let callers fill the memory with labels."""
 
-    def __init__(self, tools: Iterable[str]) -> None:
+    def __init__(self, tools: Iterable[str], telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
         self._tools = dict.fromkeys(tools)
         self._registry = CollectorRegistry()
         disable_created_metrics()  # a second series beside each, for the time it began
@@ -50,6 +53,8 @@ class Metrics(Middleware):
             failed = False
             raise
         finally:
-            self._seconds.labels(tool).observe(time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            self._seconds.labels(tool).observe(seconds)
+            self._telemetry.called(tool, seconds, "tool_error" if failed else "")
             if failed:
                 self._errors.labels(tool).inc()

@@ -24,6 +24,7 @@ from kaos_rawpython.calls import Calls
 from kaos_rawpython.guard import Guard
 from kaos_rawpython.metrics import CONTENT_TYPE, Metrics
 from kaos_rawpython.program import Program
+from kaos_rawpython.telemetry import Telemetry
 from kaos_rawpython.tools import tools_of
 
 PATH = "/mcp"
@@ -31,11 +32,11 @@ DRAIN_S = 20  # for calls in flight after SIGTERM; a pod has 30 s in all
 STALLED_S = 30  # without a turn for the event loop
 
 
-def server_of(program: Program, host: str) -> Server:
+def server_of(program: Program, host: str, telemetry: Telemetry) -> Server:
     """A server that `run(sockets=[...])` until SIGTERM. Raises ProgramError for a function that cannot be a tool."""
     calls = Calls()
     tools = tools_of(program, calls)
-    metrics = Metrics(program.tools)
+    metrics = Metrics(program.tools, telemetry)
     mcp: FastMCP = FastMCP(
         "rawpython",
         program.instructions or None,
