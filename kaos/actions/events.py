@@ -29,10 +29,15 @@ class EventLine:
 
 def listed(client: Client, namespace: str | None) -> list[EventLine]:
     """What concerns KAOS, oldest first. Without a namespace: everywhere."""
-    prefixes = tuple(f"{kind.title.lower()}-" for kind in KINDS)
-    titles = {kind.title for kind in KINDS}
     with explained(client, EVENTS):
         events = client.list(EVENTS, namespace).items
+    return of_kaos(events)
+
+
+def of_kaos(events: Iterable[Object]) -> list[EventLine]:
+    """Those about KAOS's resources and what belongs to them, oldest first."""
+    prefixes = tuple(f"{kind.title.lower()}-" for kind in KINDS)
+    titles = {kind.title for kind in KINDS}
     mine = [
         event
         for event in events

@@ -11,8 +11,9 @@ import click
 from kaos.actions.kinds import Kind
 from kaos.cli import options
 from kaos.cli.commands import Settings
-from kaos.cli.output import result, say, yaml_text
+from kaos.cli.output import result, say
 from kaos.errors import NoConnection, UsageError
+from kaos.kube.yaml_text import yaml_text
 
 Object = dict[str, Any]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

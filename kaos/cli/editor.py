@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kaos.actions import manifests
-from kaos.cli.output import yaml_text
 from kaos.errors import KaosError, UsageError
+from kaos.kube.yaml_text import yaml_text
 
 Object = dict[str, Any]
 

@@ -18,12 +18,14 @@ INTERRUPTED = 130
 PIPE_CLOSED = 141
 
 _TREE = {
+    "tui": ("kaos.cli.tui:tui", "The console: browse, watch, call and chat in the terminal."),
     "status": ("kaos.cli.status:status", "What runs, what is broken, and what to do next."),
     "why": ("kaos.cli.why:why", "Why something is not well, and what cures it."),
     "map": ("kaos.cli.map:map_", "Who uses whom, and what of it is broken."),
     "top": ("kaos.cli.top:top", "How busy everything is."),
     "trace": ("kaos.cli.trace:trace", "What an agent did to answer, step by step."),
     "events": ("kaos.cli.status:events", "What happened lately, oldest first."),
+    "logs": ("kaos.cli.logs:logs", "What the pods of resources said, and the operator."),
     "mcp": ("kaos.cli.mcp:mcp", "Deploy, inspect and call MCP servers."),
     "agent": ("kaos.cli.agent:agent", "Deploy, inspect and talk to agents."),
     "modelapi": ("kaos.cli.modelapi:modelapi", "Deploy, inspect and ask model APIs."),

@@ -95,9 +95,9 @@ class Client:
         path = requests.with_query(requests.path_of(resource, namespace), **requests.write_query(dry_run))
         return self._json("POST", path, requests.encode(obj))
 
-    def replace(self, resource: Resource, obj: Object, namespace: str | None = None) -> Object:
+    def replace(self, resource: Resource, obj: Object, namespace: str | None = None, dry_run: bool = False) -> Object:
         name = obj["metadata"]["name"]
-        path = requests.with_query(requests.path_of(resource, namespace, name), **requests.write_query(False))
+        path = requests.with_query(requests.path_of(resource, namespace, name), **requests.write_query(dry_run))
         return self._json("PUT", path, requests.encode(obj))
 
     def apply(
