@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
+import socket
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from kaos.actions import resources
+from kaos.actions.conversation import Cancellation
 from kaos.actions.kinds import MODELAPI, Kind
 from kaos.actions.refusals import explained
 from kaos.api.names import HOSTED_PORT, MASTER_KEY, SERVICE_PORT
@@ -25,15 +30,53 @@ SESSION_HEADER = "x-session-id"
 KEY_VARIABLE = "KAOS_MODEL_API_KEY"  # of who calls a ModelAPI that wants one
 
 
+DELEGATION = "delegation"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What an agent did on the way to its answer; told when it begins (no result) and again when it has ended."""
+
+    kind: str  # tool_call, delegation
+    name: str
+    arguments: Object
+    identity: str = ""
+    result: str | None = None
+    failed: bool = False
+    seconds: float = 0.0
+
+    @classmethod
+    def told(cls, data: Object) -> Step:
+        """As it stands in the stream; what is missing or odd there does not matter here."""
+        arguments, result = data.get("arguments"), data.get("result")
+        return cls(
+            str(data.get("kind") or "tool_call"),
+            str(data.get("name") or "?"),
+            arguments if isinstance(arguments, dict) else {"arguments": arguments},
+            str(data.get("identity") or ""),
+            None if result is None else str(result),
+            bool(data.get("failed")),
+            float(data.get("seconds") or 0.0),
+        )
+
+
 @dataclass
 class Reply:
     """What came back: the text, the steps before it, and what it cost."""
 
     text: str = ""
-    steps: list[Object] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     usage: Object = field(default_factory=dict)
     finish: str = ""
     session_id: str = ""
+    model: str = ""
+    first_s: float | None = None  # until the first piece of text
+    seconds: float = 0.0
+
+
+def new_session() -> str:
+    """A name for a conversation: short enough to be typed again."""
+    return uuid.uuid4().hex[:8]
 
 
 class Endpoint:
@@ -91,29 +134,52 @@ class Endpoint:
         model: str,
         session_id: str | None = None,
         on_text: Callable[[str], None] = lambda text: None,
-        on_step: Callable[[Object], None] = lambda step: None,
+        on_step: Callable[[Step], None] = lambda step: None,
+        cancellation: Cancellation | None = None,
     ) -> Reply:
-        """One chat completion, streamed. Raises KaosError with the endpoint's own words."""
+        """One chat completion, streamed. Raises Cancelled, or KaosError with the endpoint's own words."""
+        cancellation = cancellation or Cancellation()
+        try:
+            return self._ask(messages, model, session_id, on_text, on_step, cancellation)
+        except KaosError:
+            cancellation.check()
+            raise
+
+    def _ask(
+        self,
+        messages: list[Object],
+        model: str,
+        session_id: str | None,
+        on_text: Callable[[str], None],
+        on_step: Callable[[Step], None],
+        cancellation: Cancellation,
+    ) -> Reply:
         body = {"model": model, "messages": messages, "stream": True, "stream_options": {"include_usage": True}}
         headers = {SESSION_HEADER: session_id} if session_id else {}
-        response = self._open("POST", "/v1/chat/completions", body, headers)
+        began = time.monotonic()
+        data = json.dumps(body, ensure_ascii=False).encode()
+        response = self._send("POST", "/v1/chat/completions", data, headers, cancellation=cancellation)
         reply = Reply(session_id=response.headers.get(SESSION_HEADER, ""))
         try:
             for chunk in self._chunks(response):
                 if error := chunk.get("error"):
                     raise KaosError(f"{self.who}: {_message(error)}", self.read_log)
-                if step := chunk.get("kaos.step"):
+                if told := chunk.get("kaos.step"):
+                    step = Step.told(told)
                     on_step(step)
-                    reply.steps += [step] if step.get("result") is not None else []
+                    reply.steps += [step] if step.result is not None else []
                 reply.usage = chunk.get("usage") or reply.usage
+                reply.model = chunk.get("model") or reply.model
                 for choice in chunk.get("choices") or ():
                     text = (choice.get("delta") or {}).get("content") or ""
                     reply.finish = choice.get("finish_reason") or reply.finish
                     reply.text += text
                     if text:
+                        reply.first_s = reply.first_s or time.monotonic() - began
                         on_text(text)
         finally:
             response.close()
+        reply.seconds = time.monotonic() - began
         return reply
 
     def _chunks(self, response: Response) -> Iterator[Object]:
@@ -136,10 +202,21 @@ class Endpoint:
         data = json.dumps(body, ensure_ascii=False).encode() if body is not None else None
         return self._send(method, path, data, headers)
 
-    def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str], pod: str = "") -> Response:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        data: bytes | None,
+        headers: dict[str, str],
+        pod: str = "",
+        cancellation: Cancellation | None = None,
+    ) -> Response:
         where = self._path(path, pod)
         headers = {"Content-Type": "application/json", **self._key(), **headers}
-        response = self._client.request(method, where, data, headers, timeout_s=self._timeout_s, check=False)
+        waits = _hang_up_on(cancellation) if cancellation else None
+        response = self._client.request(
+            method, where, data, headers, timeout_s=self._timeout_s, check=False, on_sent=waits
+        )
         if response.status < 400:
             return response
         content = response.read()
@@ -203,6 +280,22 @@ class Endpoint:
     @property
     def read_log(self) -> str:
         return f"Read its log: kaos {self._kind.command} logs {self.name} -n {self.namespace}"
+
+
+def _hang_up_on(cancellation: Cancellation) -> Callable[[socket.socket], None]:
+    """Whoever waits at the other end learns of a cancellation by the end of the connection."""
+    cancellation.check()
+
+    def waits(awaited: socket.socket) -> None:
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):  # the answer has come in this moment
+                socket.socket.shutdown(awaited, socket.SHUT_RDWR)  # a TLS socket's own would break the reader
+
+        cancellation.ends_by(hang_up)
+        if cancellation.asked:
+            hang_up()
+
+    return waits
 
 
 def _is_ready(pod: Object) -> bool:

@@ -17,6 +17,7 @@ from kaos.cli.verbs import name_argument
 from kaos.errors import KaosError
 
 HELP = "/tools  /memory  /new (forget this conversation)  /quit; ctrl-c stops an answer, ctrl-d leaves"
+MEMORY_EVENTS = 50
 
 
 @click.command(cls=Command)
@@ -27,7 +28,11 @@ HELP = "/tools  /memory  /new (forget this conversation)  /quit; ctrl-c stops an
 @click.pass_obj
 def chat(settings: Settings, name: str, namespace: str | None, session_id: str | None, timeout_s: float) -> None:
     """Talk to the agent NAME. Each line is a message; the conversation is remembered."""
+    from kaos.actions.chat import new_session
+
     agent = endpoint(settings, name, namespace, timeout_s)
+    session_id = session_id or new_session()
+    talked = False
     asks = sys.stdin.isatty()
     if asks:
         with contextlib.suppress(ImportError):
@@ -40,7 +45,7 @@ def chat(settings: Settings, name: str, namespace: str | None, session_id: str |
             case "/quit" | "/exit":
                 break
             case "/new":
-                session_id = None
+                session_id, talked = new_session(), False
                 say("A new conversation.")
             case "/help" | "/?":
                 say(HELP)
@@ -49,8 +54,9 @@ def chat(settings: Settings, name: str, namespace: str | None, session_id: str |
             case "/memory":
                 _memory(agent, session_id)
             case text:
-                session_id = _answer(agent, name, text, session_id)
-    if session_id:
+                _answer(agent, name, text, session_id)
+                talked = True
+    if talked:
         say(f"Go on later: kaos agent chat {name} -n {agent.namespace} --session {session_id}")
 
 
@@ -61,39 +67,42 @@ def _read(prompt: str) -> str | None:
         return None
 
 
-def _answer(agent: Any, name: str, text: str, session_id: str | None) -> str | None:
-    """The session, also after an answer that was stopped or failed."""
+def _answer(agent: Any, name: str, text: str, session_id: str) -> None:
     try:
         reply = agent.ask([{"role": "user", "content": text}], name, session_id, show_text, show_step)
     except KeyboardInterrupt:
         result("")
         say("Stopped.")
-        return session_id
+        return
     except KaosError as error:
         result("")
         say(f"Error: {error.cause}")
         if error.cure:
             say(error.cure)
-        return session_id
+        return
     result("")
     if reply.usage and sys.stdin.isatty():
-        say(f"({reply.usage.get('total_tokens', 0)} tokens)")
-    return reply.session_id or session_id
+        first = f", first word after {reply.first_s:.1f} s" if reply.first_s is not None else ""
+        say(f"({reply.usage.get('total_tokens', 0)} tokens{first}, {reply.seconds:.1f} s)")
 
 
 def _tools(agent: Any) -> None:
-    found = agent.get("/tools")
-    for one in found.get("tools") or ():
-        say(f"{one['name']} ({one['server']}): {one.get('description', '')}")
-    if not found.get("tools"):
+    from kaos.actions.memory import belongings
+
+    found = belongings(agent)
+    for one in found.tools:
+        say(f"{one.name} ({one.server}): {one.description}")
+    if not found.tools:
         say("No tools.")
+    for kind, name, why in found.away:
+        say(f"{kind} {name} is away: {why}")
 
 
-def _memory(agent: Any, session_id: str | None) -> None:
-    if not session_id:
+def _memory(agent: Any, session_id: str) -> None:
+    from kaos.actions.memory import events
+
+    found = events(agent, session_id, MEMORY_EVENTS)
+    for one in found:
+        say(f"{one.kind}: {one.words[:160]}")
+    if not found:
         say("Nothing was said yet.")
-        return
-    from urllib.parse import quote
-
-    for one in agent.get(f"/memory/events?session_id={quote(session_id)}&limit=50")["events"]:
-        say(f"{one['kind']}: {' '.join(str(one['data'].get('text') or one['data']).split())[:160]}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +16,9 @@ from kaos.cli.output import as_json, colourful, result, say, table
 from kaos.cli.verbs import name_argument
 from kaos.errors import KaosError, UsageError
 from kaos.kube import sanitize
+
+if TYPE_CHECKING:
+    from kaos.actions.chat import Step
 
 Object = dict[str, Any]
 
@@ -43,13 +47,13 @@ def said(message: str | None) -> str:
     return text
 
 
-def show_step(step: Object) -> None:
+def show_step(step: Step) -> None:
     """A line about a tool call or delegation, on standard error."""
-    given = json.dumps(step.get("arguments") or {}, ensure_ascii=False)
-    if step.get("result") is None:
-        say(f"→ {step['name']} {given}")
+    if step.result is None:
+        say(f"→ {step.name} {json.dumps(step.arguments, ensure_ascii=False)}")
     else:
-        say(f"← {step['name']}: {' '.join(str(step['result']).split())[:200]} ({step.get('seconds', 0):.2f} s)")
+        failed = " failed" if step.failed else ""
+        say(f"← {step.name}{failed}: {' '.join(step.result.split())[:200]} ({step.seconds:.2f} s)")
 
 
 def show_text(text: str) -> None:
@@ -88,7 +92,7 @@ def invoke(
     on_text = show_text if streams else lambda piece: None
     reply = agent.ask([{"role": "user", "content": text}], name, session_id, on_text, shown)
     if output == "json":
-        as_json(vars(reply))
+        as_json(dataclasses.asdict(reply))
     else:
         result("" if streams else reply.text)
     if reply.finish == "length":
@@ -145,41 +149,29 @@ def memory(
     output: str,
 ) -> None:
     """Show the agent's sessions, or what happened in one of them (--session)."""
-    from datetime import UTC, datetime
-    from urllib.parse import quote
+    from kaos.actions import memory as remembered
 
     agent = endpoint(settings, name, namespace, timeout_s)
     if session_id:
-        found = agent.get(f"/memory/events?session_id={quote(session_id)}&limit={limit}")["events"]
+        found = remembered.events(agent, session_id, limit)
         headers = ["TIME", "KIND", "WHAT"]
-        rows = [[_clock(one["at"]), one["kind"], _what(one["data"])] for one in found]
+        rows = [[_clock(one.at, "%H:%M:%S"), one.kind, one.words[:160]] for one in found]
     else:
-        found = agent.get("/memory/sessions")["sessions"]
+        found = remembered.sessions(agent)
         headers = ["SESSION", "EVENTS", "LAST"]
-        rows = [
-            [one["id"], str(one["events"]), f"{datetime.fromtimestamp(one['updated'], UTC):%Y-%m-%d %H:%M:%SZ}"]
-            for one in found
-        ]
+        rows = [[one.id, str(one.events), _clock(one.updated, "%Y-%m-%d %H:%M:%SZ")] for one in found]
     if output == "json":
-        as_json(found)
+        as_json([dataclasses.asdict(one) for one in found])
     elif rows:
         table(headers, rows)
     else:
         say(f"{agent.who} remembers {'nothing of that session' if session_id else 'no sessions'}.")
 
 
-def _clock(at: float) -> str:
+def _clock(at: float, how: str) -> str:
     from datetime import UTC, datetime
 
-    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}"
-
-
-def _what(data: Object) -> str:
-    text = data.get("text") or data.get("message") or ""
-    if data.get("arguments") is not None:
-        text = json.dumps(data["arguments"], ensure_ascii=False)
-    named = f"{data['name']} " if data.get("name") else ""
-    return f"{named}{' '.join(str(text).split())}"[:160]
+    return datetime.fromtimestamp(at, UTC).strftime(how)
 
 
 @click.command(cls=Command)
