@@ -1,72 +1,130 @@
-"""Logs of a resource: those of all its pods, in the order of their times; following picks up pods as they come."""
+"""Logs of resources: those of all their pods, in the order of their times. `following` goes on where this ends."""
 
 from __future__ import annotations
 
 import heapq
-import queue
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from kaos.actions import resources
+from kaos.actions.health import parse_ref
 from kaos.actions.kinds import Kind
 from kaos.actions.refusals import explain, explained
 from kaos.actions.waiting import cure, state
-from kaos.cluster import ApiError, Client
+from kaos.cluster import ApiError, Client, requests
+from kaos.cluster.client import READ_TIMEOUT_S, OnSent
+from kaos.cluster.transport import Response
 from kaos.errors import KaosError, NotFound, NotReady
+from kaos.kube import sanitize
 from kaos.kube.resources import PODS
 
 Object = dict[str, Any]
-_WATCH_S = 300
-_RECONNECT_S = 1.0
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
 
 
-@dataclass(frozen=True)
-class LogLine:
+class LogLine(NamedTuple):
     """One line and the pod it comes from. A notice is about the pod, not from it."""
 
     pod: str
     text: str
+    time: str = ""  # as whoever runs the pod wrote it: RFC 3339
     notice: bool = False
+    source: str = ""  # the label of the source
 
 
 @dataclass(frozen=True)
 class Selection:
     """Which part of the logs."""
 
-    container: str
+    container: str | None = None  # of the pods; None: the one that does the work
     previous: bool = False
     tail: int | None = None
     since_s: int | None = None
-    timestamps: bool = False
+    since_time: str | None = None
 
 
-def pods(client: Client, kind: Kind, name: str, namespace: str) -> list[Object]:
-    """The pods of a resource, oldest first. Raises NotFound when the resource is not there."""
-    with explained(client, PODS, "", namespace):
-        found = client.list(PODS, namespace, labels=kind.selector(name)).items
+@dataclass(frozen=True)
+class PodsOf:
+    """A source of logs: the pods of one resource, or others that a selector names."""
+
+    label: str  # mcp/calculator
+    namespace: str
+    selector: str
+    container: str | None = None
+    kind: Kind | None = None
+    name: str = ""
+
+    @classmethod
+    def resource(cls, kind: Kind, name: str, namespace: str) -> PodsOf:
+        return cls(f"{kind.command}/{name}", namespace, kind.selector(name), kind.container, kind, name)
+
+    def check(self, client: Client) -> Object | None:
+        """The resource. Raises NotFound when it is not there (any more)."""
+        return resources.get(client, self.kind, self.name, self.namespace) if self.kind else None
+
+    def container_of(self, pod: Object, wanted: Selection) -> str:
+        return wanted.container or self.container or pod["spec"]["containers"][0]["name"]
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """A source of logs that is a file on this machine: what a daemon writes."""
+
+    label: str
+    path: str
+    loggers: tuple[str, ...]  # whose lines are wanted
+
+
+Source = PodsOf | LogFile
+
+
+def sources_of(words: Iterable[str], namespace: str) -> list[PodsOf]:
+    """What `KIND/NAME` names, each once. Raises UsageError."""
+    refs = [parse_ref(word, namespace) for word in dict.fromkeys(words)]
+    return list(dict.fromkeys(PodsOf.resource(ref.handler, ref.name, namespace) for ref in refs))
+
+
+def pods(client: Client, source: PodsOf) -> list[Object]:
+    """The pods of a source, oldest first. Raises NotFound when the resource is not there."""
+    with explained(client, PODS, "", source.namespace):
+        found = client.list(PODS, source.namespace, labels=source.selector).items
     if not found:
-        resources.get(client, kind, name, namespace)
+        source.check(client)
     return sorted(found, key=lambda pod: pod["metadata"].get("creationTimestamp", ""))
 
 
-def past(client: Client, kind: Kind, name: str, namespace: str, wanted: Selection) -> tuple[int, Iterator[LogLine]]:
-    """How many pods there are, and their lines so far. Raises NotReady when there is no pod or none has begun."""
-    found = pods(client, kind, name, namespace)
-    if not found:
-        obj = resources.get(client, kind, name, namespace)
-        raise NotReady(f"{kind.title} {namespace}/{name} has no pods{state(obj)}.", cure(obj, kind))
-    streams, refusals = [], []
-    for pod in found:
-        try:
-            streams.append(_read(client, pod, namespace, wanted))
-        except ApiError as refused:
-            refusals.append(_explained(client, refused, pod, wanted))
+def past(client: Client, sources: Sequence[Source], wanted: Selection) -> tuple[int, Iterator[LogLine]]:
+    """From how many places they come, and the lines so far. Raises NotReady when there is no pod or none has begun."""
+    from kaos.actions.operatorlogs import file_lines
+
+    streams: list[Iterator[LogLine]] = []
+    refusals: list[KaosError] = []
+    for source in sources:
+        if isinstance(source, LogFile):
+            streams.append(file_lines(source, wanted))
+            continue
+        found = pods(client, source)
+        if not found:
+            refusals.append(_without_pods(client, source))
+        for pod in found:
+            try:
+                streams.append(read(client, source, pod, wanted))
+            except ApiError as refused:
+                refusals.append(explain_log(client, refused, source, pod, wanted))
     if not streams:
         raise refusals[0]
     notices = iter([LogLine("", refusal.cause, notice=True) for refusal in refusals])
-    return len(found), _then(notices, _merged(streams, wanted))
+    return len(streams), _then(notices, heapq.merge(*streams, key=lambda line: line.time))
+
+
+def _without_pods(client: Client, source: PodsOf) -> NotReady:
+    obj = source.check(client)
+    if obj is None or source.kind is None:
+        return NotReady(f"{source.label} has no pods in namespace {source.namespace}.", "")
+    what = f"{source.kind.title} {source.namespace}/{source.name}"
+    return NotReady(f"{what} has no pods{state(obj)}.", cure(obj, source.kind))
 
 
 def _then(first: Iterator[LogLine], second: Iterator[LogLine]) -> Iterator[LogLine]:
@@ -74,31 +132,47 @@ def _then(first: Iterator[LogLine], second: Iterator[LogLine]) -> Iterator[LogLi
     yield from second
 
 
-def _read(client: Client, pod: Object, namespace: str, wanted: Selection) -> Iterator[tuple[str, str, str]]:
-    """Lines of one pod as (time, pod, text); fails at once when there is no log."""
+def read(client: Client, source: PodsOf, pod: Object, wanted: Selection) -> Iterator[LogLine]:
+    """Lines of one pod; fails at once when there is no log."""
     name = pod["metadata"]["name"]
-    response = client.logs(
-        name, namespace, container=wanted.container, previous=wanted.previous,
-        tail=wanted.tail, since_s=wanted.since_s, timestamps=True,
-    )  # fmt: skip
+    response = open_log(client, source, pod, wanted)
 
-    def lines() -> Iterator[tuple[str, str, str]]:
+    def lines() -> Iterator[LogLine]:
         try:
             for line in response.lines():
-                time, _, text = line.decode(errors="replace").partition(" ")
-                yield time, name, text
+                yield line_of(line, name, source.label)
         finally:
             response.close()
 
     return lines()
 
 
-def _merged(streams: list[Iterator[tuple[str, str, str]]], wanted: Selection) -> Iterator[LogLine]:
-    for time, pod, text in heapq.merge(*streams, key=lambda line: line[0]):
-        yield LogLine(pod, f"{time} {text}" if wanted.timestamps else text)
+def open_log(
+    client: Client,
+    source: PodsOf,
+    pod: Object,
+    wanted: Selection,
+    follow: bool = False,
+    on_sent: OnSent | None = None,
+) -> Response:
+    """The log of a pod with the time of each line. Raises ApiError."""
+    query = {
+        "container": source.container_of(pod, wanted), "follow": follow, "previous": wanted.previous,
+        "tailLines": wanted.tail, "sinceSeconds": wanted.since_s, "sinceTime": wanted.since_time, "timestamps": True,
+    }  # fmt: skip
+    path = requests.path_of(PODS, source.namespace, pod["metadata"]["name"], "log")
+    timeout_s = None if follow else READ_TIMEOUT_S
+    return client.request("GET", requests.with_query(path, **query), timeout_s=timeout_s, on_sent=on_sent)
 
 
-def _explained(client: Client, refused: ApiError, pod: Object, wanted: Selection) -> KaosError:
+def line_of(raw: bytes, pod: str, label: str) -> LogLine:
+    """A line as the API server sends it, with its time before it."""
+    time, _, text = raw.decode(errors="replace").partition(" ")
+    return LogLine(pod, text, time, False, label)
+
+
+def explain_log(client: Client, refused: ApiError, source: PodsOf, pod: Object, wanted: Selection) -> KaosError:
+    """Why there is no log to read."""
     name = pod["metadata"]["name"]
     if "previous terminated container" in refused.message:
         return NotFound(f"Pod {name} has not restarted: there is no earlier log.", "Leave out --previous.")
@@ -106,94 +180,11 @@ def _explained(client: Client, refused: ApiError, pod: Object, wanted: Selection
         return NotReady(f"Pod {name} has not begun: {refused.message.rpartition(': ')[2]}.", "")
     if "is not valid for pod" in refused.message or "container not found" in refused.message:
         containers = ", ".join(one["name"] for one in pod["spec"].get("containers") or ())
-        return NotFound(f"Pod {name} has no container {wanted.container}.", f"It has: {containers}")
+        cause = f"Pod {name} has no container {source.container_of(pod, wanted)}."
+        return NotFound(cause, f"It has: {containers}")
     return explain(refused, client, PODS, name)
 
 
-class Following:
-    """Lines of all pods as they are written, those of pods to come included. Ends only with the caller."""
-
-    def __init__(self, client: Client, kind: Kind, name: str, namespace: str, wanted: Selection) -> None:
-        self._client = client
-        self._kind = kind
-        self._name = name
-        self._namespace = namespace
-        self._wanted = wanted
-        self._lines: queue.SimpleQueue[LogLine | KaosError] = queue.SimpleQueue()
-        self._known: set[tuple[str, str]] = set()  # what is read: uid of the pod, id of the container
-        self._names: set[str] = set()
-
-    @property
-    def many(self) -> bool:
-        """Whether lines of more than one pod have been read."""
-        return len(self._names) > 1
-
-    def lines(self) -> Iterator[LogLine]:
-        """Raises NotFound when the resource is not there, or once it is deleted."""
-        first = pods(self._client, self._kind, self._name, self._namespace)
-        if not first:
-            self._lines.put(LogLine("", "No pod yet; waiting for one.", notice=True))
-        for pod in first:
-            self._begin(pod, self._wanted)
-        threading.Thread(target=self._watch, daemon=True).start()
-        while True:
-            line = self._lines.get()
-            if isinstance(line, KaosError):
-                raise line
-            yield line
-
-    def _watch(self) -> None:
-        """Begin to read every pod that starts to run, and every container that is started again."""
-        client = Client(self._client.connection)
-        whole = replace(self._wanted, tail=None, since_s=None)
-        pause = threading.Event()
-        while True:
-            try:
-                listed = client.list(PODS, self._namespace, labels=self._kind.selector(self._name))
-                if not listed.items:
-                    resources.get(client, self._kind, self._name, self._namespace)
-                for pod in listed.items:
-                    self._begin(pod, whole)
-                version = listed.resource_version
-                for event in client.watch(
-                    PODS, self._namespace, None, self._kind.selector(self._name), version, _WATCH_S
-                ):
-                    if event.type in ("ADDED", "MODIFIED"):
-                        self._begin(event.object, whole)
-                    elif event.type == "DELETED":
-                        resources.get(client, self._kind, self._name, self._namespace)
-            except NotFound as gone:
-                self._lines.put(gone)
-                return
-            except NotReady:
-                continue  # the watch was silent for its whole time
-            except KaosError:
-                pause.wait(_RECONNECT_S)  # the API server restarts, perhaps
-
-    def _begin(self, pod: Object, wanted: Selection) -> None:
-        statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-        container = next((one for one in statuses if one["name"] == wanted.container), None)
-        runs = container and ("running" in container["state"] or "terminated" in container["state"])
-        if not runs:
-            return
-        life = (pod["metadata"]["uid"], container.get("containerID", ""))
-        if life in self._known:
-            return
-        self._known.add(life)
-        self._names.add(pod["metadata"]["name"])
-        threading.Thread(target=self._read, args=(pod["metadata"]["name"], wanted), daemon=True).start()
-
-    def _read(self, pod: str, wanted: Selection) -> None:
-        client = Client(self._client.connection)
-        try:
-            response = client.logs(
-                pod, self._namespace, container=wanted.container, follow=True, tail=wanted.tail,
-                since_s=wanted.since_s, timestamps=wanted.timestamps,
-            )  # fmt: skip
-            for line in response.lines():
-                self._lines.put(LogLine(pod, line.decode(errors="replace")))
-        except KaosError as error:
-            if isinstance(error, ApiError) and error.code == 403:  # it would be refused for ever
-                self._lines.put(explain(error, client, PODS, pod))
-            else:
-                self._lines.put(LogLine(pod, error.cause, notice=True))
+def shown(text: str) -> str:
+    """A line as a terminal may show it: without colours of its own, and with nothing that steers."""
+    return sanitize.line(_COLOURS.sub("", text) if "\x1b" in text else text)

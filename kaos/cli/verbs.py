@@ -194,14 +194,12 @@ def _logs(kind: Kind, command: Decorator) -> click.Command:
     @click.option("--timestamps", is_flag=True, help="With the time of each line.")
     @click.option("-c", "--container", default=kind.container, show_default=True, help="Container of the pods.")
     @click.pass_obj
-    def run(settings: Settings, name: str, namespace: str | None, follow: bool, **wanted: Any) -> None:
-        from kaos.cli.logs import follow_logs, print_logs
+    def run(settings: Settings, name: str, namespace: str | None, **wanted: Any) -> None:
+        from kaos.actions.podlogs import PodsOf
+        from kaos.cli.logs import show
 
-        if follow and wanted["previous"]:
-            raise click.UsageError("--follow and --previous do not go together.")
-        wanted["since_s"] = wanted.pop("since")
         client = settings.client(namespace)
-        (follow_logs if follow else print_logs)(client, kind, name, wanted)
+        show(client, [PodsOf.resource(kind, name, client.namespace)], **wanted)
 
     return run
 

@@ -8,8 +8,9 @@ import threading
 
 import pytest
 
+from kaos.actions.following import Following
 from kaos.actions.kinds import MCPSERVER
-from kaos.actions.podlogs import Following, Selection, past
+from kaos.actions.podlogs import PodsOf, Selection, past
 from kaos.cluster import Client, wait
 from kaos.errors import NotFound, NotReady
 from kaos.kube.resources import PODS
@@ -18,7 +19,11 @@ from kaos.kube.resources import PODS
 SAYING = (
     "import sys,time\nfor word in sys.argv[1:]:\n    print(word, flush=True)\n    time.sleep(0.02)\ntime.sleep(600)\n"
 )
-SELECTION = Selection(container="mcp-server")
+SELECTION = Selection()
+
+
+def calc(room):
+    return PodsOf.resource(MCPSERVER, "calc", room)
 
 
 @pytest.fixture
@@ -66,7 +71,7 @@ def texts(lines):
 def test_lines_of_one_pod_are_those_it_said(client, room, server):
     start(client, room, "one", "first", "second", "last")
     said(client, room, "one", "last")
-    pods, lines = past(client, MCPSERVER, "calc", room, SELECTION)
+    pods, lines = past(client, [calc(room)], SELECTION)
     assert pods == 1
     assert texts(lines) == [("one", "first"), ("one", "second"), ("one", "last")]
 
@@ -76,46 +81,47 @@ def test_lines_of_several_pods_come_in_the_order_of_their_times(client, room, se
     said(client, room, "one", "a2")
     start(client, room, "two", "b1", "b2")
     said(client, room, "two", "b2")
-    _, lines = past(client, MCPSERVER, "calc", room, SELECTION)
+    _, lines = past(client, [calc(room)], SELECTION)
     assert texts(lines) == [("one", "a1"), ("one", "a2"), ("two", "b1"), ("two", "b2")]
 
 
 def test_the_tail_is_of_each_pod(client, room, server):
     start(client, room, "one", "a1", "a2")
     said(client, room, "one", "a2")
-    _, lines = past(client, MCPSERVER, "calc", room, Selection("mcp-server", tail=1))
+    _, lines = past(client, [calc(room)], Selection(tail=1))
     assert [line.text for line in lines] == ["a2"]
-    _, lines = past(client, MCPSERVER, "calc", room, Selection("mcp-server", tail=0))
+    _, lines = past(client, [calc(room)], Selection(tail=0))
     assert list(lines) == []
 
 
-def test_timestamps_are_shown_when_asked_for(client, room, server):
+def test_each_line_has_its_time(client, room, server):
     start(client, room, "one", "word")
     said(client, room, "one", "word")
-    _, lines = past(client, MCPSERVER, "calc", room, Selection("mcp-server", timestamps=True))
+    _, lines = past(client, [calc(room)], SELECTION)
     (line,) = lines
-    assert line.text.startswith("20")
-    assert line.text.endswith("Z word")
+    assert line.text == "word"
+    assert line.time.startswith("20")
+    assert line.time.endswith("Z")
 
 
 def test_a_server_without_pods_says_why(client, room, server):
     state = {"status": {"phase": "Waiting", "reason": "SecretNotFound", "message": "Secret x does not exist"}}
     client.patch(MCPSERVER.resource, "calc", state, room, subresource="status")
     with pytest.raises(NotReady, match="has no pods: SecretNotFound, Secret x does not exist"):
-        past(client, MCPSERVER, "calc", room, SELECTION)
+        past(client, [calc(room)], SELECTION)
 
 
 def test_a_server_that_is_not_there_is_not_found(client, room):
     with pytest.raises(NotFound, match="no MCPServer nobody"):
-        past(client, MCPSERVER, "nobody", room, SELECTION)
+        past(client, [PodsOf.resource(MCPSERVER, "nobody", room)], SELECTION)
     with pytest.raises(NotFound, match="no MCPServer nobody"):
-        next(Following(client, MCPSERVER, "nobody", room, SELECTION).lines())
+        Following(client, [PodsOf.resource(MCPSERVER, "nobody", room)], SELECTION).begin()
 
 
 def test_a_container_that_is_not_there_names_those_that_are(client, room, server):
     start(client, room, "one", "word")
     with pytest.raises(NotFound, match="no container sidecar") as missing:
-        past(client, MCPSERVER, "calc", room, Selection("sidecar"))
+        past(client, [calc(room)], Selection("sidecar"))
     assert missing.value.cure == "It has: mcp-server"
 
 
@@ -125,9 +131,9 @@ def follow(client, room, selection=SELECTION):
 
     def read():
         try:
-            for line in Following(Client(client.connection), MCPSERVER, "calc", room, selection).lines():
+            for batch in Following(Client(client.connection), [calc(room)], selection).batches():
                 with news:
-                    found.append(line)
+                    found.extend(batch)
                     news.notify_all()
         except NotFound as gone:
             with news:
