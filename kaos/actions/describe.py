@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kaos.actions import events, resources
+from kaos.actions import events, graph, resources, survey
+from kaos.actions.health import Ref, ref_of
 from kaos.actions.kinds import Kind
 from kaos.actions.refusals import explained
 from kaos.api.names import PART_OF
@@ -28,10 +29,22 @@ class Child:
 
 
 @dataclass(frozen=True)
+class Use:
+    """Another resource that this one uses, and how that is; or one that uses it."""
+
+    used: Ref
+    does: str
+    state: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Description:
     """What `describe` tells."""
 
     object: Object
+    uses: tuple[Use, ...]
+    used_by: tuple[Use, ...]
     children: tuple[Child, ...]
     events: tuple[events.EventLine, ...]
 
@@ -52,7 +65,23 @@ def describe(client: Client, kind: Kind, name: str, namespace: str) -> Descripti
         happened = events.about(client, namespace, uids)
     except Forbidden:
         happened = []
-    return Description(obj, tuple(children), tuple(happened))
+    return Description(obj, *_uses(client, obj), tuple(children), tuple(happened))
+
+
+def _uses(client: Client, obj: Object) -> tuple[tuple[Use, ...], tuple[Use, ...]]:
+    """Whom it uses, and who uses it. What may not be listed is of no known state."""
+    try:
+        found = survey.declared(client, obj["metadata"]["namespace"])
+    except Forbidden:
+        return (), ()
+    ref, all_of_them = ref_of(obj), graph.graph(found.resources)
+    uses = []
+    for edge in all_of_them.uses(ref):
+        if edge.used not in found.resources and found.unread:
+            uses.append(Use(edge.used, edge.does, "cannot be seen"))
+        else:
+            uses.append(Use(edge.used, edge.does, str(all_of_them.nodes[edge.used].state), edge.problem))
+    return tuple(uses), tuple(Use(edge.user, edge.does + " it") for edge in all_of_them.used_by(ref))
 
 
 def _labelled(client: Client, resource: Resource, kind: Kind, name: str, namespace: str) -> list[Object]:

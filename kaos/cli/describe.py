@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kaos.actions.describe import Child, Description
+from kaos.actions.describe import Child, Description, Use
 from kaos.actions.kinds import Kind
 from kaos.actions.waiting import cure_of
 from kaos.api.names import REASONS, Reason
+from kaos.cli.describe_what import names, what
 from kaos.cli.output import pad, width
 from kaos.kube import sanitize, times
 
 Object = dict[str, Any]
 _EVENTS = 20
 _WRAP = 100
+_SECRET = re.compile(
+    "KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE
+)  # words in names of variables whose values are none's business
 
 
 def report(found: Description, kind: Kind) -> str:
@@ -25,6 +30,8 @@ def report(found: Description, kind: Kind) -> str:
         _lines_of_pairs(_what(obj, kind)),
         _section("Status", _lines_of_pairs(_status(obj, kind))),
         _section("Conditions", _columns([_condition(one) for one in _of(obj, "status", "conditions") or ()])),
+        _section("Uses", _columns([_use(one) for one in found.uses])),
+        _section("Used by", _columns([[f"{one.used.kind} {one.used.name}", one.does] for one in found.used_by])),
         _section("Tools", _columns([_tool(one) for one in _of(obj, "status", "tools") or ()])),
         _section("Environment", _columns([_variable(one) for one in _of(obj, "spec", "container", "env") or ()])),
         _section("Belongs to it", _columns([_child(one) for one in found.children])),
@@ -47,16 +54,11 @@ def _of(obj: Object, *path: str) -> Any:
 def _what(obj: Object, kind: Kind) -> Iterator[tuple[str, Any]]:
     meta, spec = obj["metadata"], obj["spec"]
     yield kind.title, f"{meta['namespace']}/{meta['name']}"
-    yield "Runtime", spec.get("runtime")
+    yield from what(obj, kind)
     yield "Image", _of(spec, "container", "image")
     yield "Service account", spec.get("serviceAccountName")
     yield "Replicas", spec.get("replicas")
-    yield "Params", _size(spec.get("params"))
     yield "Age", times.age(meta.get("creationTimestamp"))
-
-
-def _size(text: str | None) -> str | None:
-    return f"{len(text.splitlines())} lines, {len(text.encode())} bytes" if text else None
 
 
 def _status(obj: Object, kind: Kind) -> Iterator[tuple[str, Any]]:
@@ -74,6 +76,7 @@ def _status(obj: Object, kind: Kind) -> Iterator[tuple[str, Any]]:
         yield "What to do", cure_of(reason, kind, obj["metadata"])
     yield "Pods", f"{status.get('readyReplicas', 0)} of {status.get('replicas', 0)} ready"
     yield "Endpoint", f"{status['endpoint']}{status.get('path', '')}" if status.get("endpoint") else None
+    yield "Serves", names(status.get("models") or ())
     yield "Transport", status.get("transport")
     yield "Protocol", f"MCP {status['protocolVersion']}" if status.get("protocolVersion") else None
     info = status.get("serverInfo") or {}
@@ -83,6 +86,10 @@ def _status(obj: Object, kind: Kind) -> Iterator[tuple[str, Any]]:
 def _condition(one: Object) -> list[str]:
     message = one.get("message") or ""
     return [one["type"], one["status"], times.age(one.get("lastTransitionTime")), one.get("reason") or "", message]
+
+
+def _use(one: Use) -> list[str]:
+    return [f"{one.does} {one.used.kind} {one.used.name}", one.state, one.problem]
 
 
 def _tool(one: Object) -> list[str]:
@@ -98,7 +105,7 @@ def _variable(one: Object) -> list[str]:
         kind, about = next(iter(reference.items()))
         where = f"{about.get('name', '')}/{about.get('key', '')}" if isinstance(about, dict) else ""
         return [one["name"], f"from {kind.removesuffix('Ref').removesuffix('Key')} {where}"]
-    return [one["name"], str(one.get("value", ""))]
+    return [one["name"], "(not shown)" if _SECRET.search(one["name"]) else str(one.get("value", ""))]
 
 
 def _child(one: Child) -> list[str]:

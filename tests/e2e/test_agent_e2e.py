@@ -36,6 +36,14 @@ def test_deploy_with_flags(place, kaos, namespace):
     assert place.object("agent", "flagged", namespace)["spec"]["config"]["instructions"] == "Be brief."
 
 
+def test_describe_tells_what_it_thinks_with_and_how_its_servers_are(kaos, helper, namespace):
+    lines = [line.split() for line in kaos("agent", "describe", helper, "-n", namespace).ok().stdout.splitlines()]
+    assert "Model: mock, of ModelAPI mock".split() in lines
+    assert "thinks with ModelAPI mock ready".split() in lines
+    assert "uses tools of MCPServer calculator ready".split() in lines
+    assert ["add", "Add", "two", "numbers."] in lines
+
+
 def test_list_shows_the_contracts_columns(kaos, helper, namespace):
     header, row = kaos("agent", "list", "-n", namespace).ok().stdout.splitlines()
     assert header.split() == ["NAME", "MODEL", "MODELAPI", "TOOLS", "READY", "REASON", "AGE"]

@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from tests.stories import modelapi
+from tests.stories import agent, modelapi
 
 
 @pytest.fixture
@@ -59,6 +59,14 @@ def test_several_models_must_be_chosen_from(kaos, namespace):
 
 def test_models_lists_what_is_really_served(kaos, mock, namespace):
     assert kaos("modelapi", "models", mock, "-n", namespace, "-o", "name").ok().stdout == "mock\n"
+
+
+def test_describe_tells_type_models_and_who_uses_it(kaos, mock, namespace):
+    kaos("agent", "deploy", "-f", "-", "-n", namespace, stdin=agent("helper")).ok()
+    lines = [line.split() for line in kaos("modelapi", "describe", mock, "-n", namespace).ok().stdout.splitlines()]
+    assert "Type: mock: no model, deterministic answers".split() in lines
+    assert ["Serves:", "mock"] in lines
+    assert "Agent helper thinks with it".split() in lines
 
 
 def test_a_failing_model_is_told_with_its_status(kaos, mock, namespace):
