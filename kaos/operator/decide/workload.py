@@ -208,11 +208,12 @@ def plan(
     if digest:
         annotations[CONFIG_HASH_ANNOTATION] = digest
     kept = main.storage is not None and main.storage.asked is not None
-    made = [children.deployment(owner, pod, annotations, kept), children.service(owner, main.service_port)]
+    made = []  # what a pod mounts comes first, that none has to wait for it
     if kept:
         made.append(children.claim(owner, main.storage.suffix, main.storage.asked))
     if config is not None:
         made.append(children.config_map(owner, config))
+    made += [children.deployment(owner, pod, annotations, kept), children.service(owner, main.service_port)]
     if world.settings.network_policies:
         made.append(children.network_policy(owner, main.port))
     if world.settings.gateway and routed:
@@ -269,7 +270,9 @@ def _referenced_digest(pod: Object, world: World, own: set[str], config: dict[st
 
 def is_current(deployment: Object | None, wanted: tuple[Child, ...] | None) -> bool:
     """Whether the Deployment is the one that is wanted, or the one to be left as it is."""
-    return deployment is not None and (wanted is None or children.is_current(deployment, wanted[0]))
+    if deployment is None or wanted is None:
+        return deployment is not None
+    return children.is_current(deployment, next(one for one in wanted if one.object["kind"] == "Deployment"))
 
 
 def verdict(
