@@ -61,8 +61,6 @@ class Console(App[None]):
         wanted = self.state.get("theme", str, themes.DEFAULT)
         self.theme = wanted if wanted in self.available_themes else themes.DEFAULT
         self.theme_changed_signal.subscribe(self, lambda theme: self.state.set("theme", theme.name))
-        if self.first != HOME:
-            self.go(self.first)
         # The first frame comes before anything that takes time to load.
         self.call_after_refresh(self._connect)
 
@@ -83,6 +81,9 @@ class Console(App[None]):
             if remembered is not None:
                 await session.look_at(remembered or None)
         self._tell_screens()
+        if self.first != HOME:
+            first, self.first = self.first, HOME
+            self.go(first)
 
     async def reconnect(self, context: str | None = None) -> None:
         """Open again, perhaps another context; what is shown stays where it is."""

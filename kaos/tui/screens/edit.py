@@ -62,7 +62,7 @@ class YamlScreen(ConsoleScreen):
 
     DEFAULT_CSS = """
     YamlScreen {
-        & TextArea { height: 1fr; border: none; padding: 0 1; }
+        & TextArea, & TextArea:focus { height: 1fr; border: none; padding: 0 1; }
         & #said { height: auto; max-height: 4; padding: 0 1; }
     }
     """

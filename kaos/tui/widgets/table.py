@@ -342,6 +342,8 @@ class Table(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         base = self.rich_style
+        if not self._layout:
+            self._measure()
         if y == 0:
             return self._header(width, base)
         line = y - 1 + self.scroll_offset.y
