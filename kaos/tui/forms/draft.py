@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from kaos.kube import sanitize
 from kaos.tui.forms.rules import is_type, problem, same
 from kaos.tui.forms.schema import ABSENT, Field, Kind
 
@@ -72,13 +73,13 @@ class Draft:
         if self.is_null:
             return
         if self.as_json or not self._shows(value):
-            self.as_json, self.text = True, _written(value)
+            self.as_json, self.text = True, written(value)
 
     def _shows(self, value: Any) -> bool:
         """Take the value in the field's own way; False when that would lose something."""
         made = self.field
         match made.kind:
-            case Kind.TEXT if isinstance(value, str):
+            case Kind.TEXT if isinstance(value, str) and sanitize.text(value) == value:
                 self.text = value
             case Kind.INTEGER | Kind.NUMBER if is_type(value, made.kind.value):
                 self.text = json.dumps(value)
@@ -115,7 +116,7 @@ class Draft:
 
     def _option(self, value: Any) -> int | None:
         for index, option in enumerate(self.field.options):
-            if same(option, value) and _written(option) == _written(value):
+            if same(option, value) and written(option) == written(value):
                 return index
         return None
 
@@ -284,5 +285,10 @@ def _refuse(word: str) -> None:
     raise ValueError(f"is not JSON: {word} is no value")
 
 
-def _written(value: Any) -> str:
-    return json.dumps(value, indent=2 if isinstance(value, dict | list) else None, ensure_ascii=False)
+def written(value: Any) -> str:
+    """As JSON for people to edit; what could harm a terminal stands as an escape."""
+    indent = 2 if isinstance(value, dict | list) else None
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    if sanitize.text(text) == text:
+        return text
+    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")

@@ -1,0 +1,291 @@
+"""One field of a form on the screen: its label, what to enter it with, its mark, and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Button, Checkbox, Input, Select, SelectionList, Static, TextArea
+
+from kaos.kube import sanitize
+from kaos.tui.forms.draft import Draft
+from kaos.tui.forms.schema import ABSENT, Field, Kind
+
+_OPTION_WIDTH = 60
+
+
+class Touched(Message):
+    """Something was entered; `rebuilt` when other fields are there now."""
+
+    def __init__(self, draft: Draft, rebuilt: bool = False) -> None:
+        super().__init__()
+        self.draft, self.rebuilt = draft, rebuilt
+
+
+class TextLine(Input):
+    """A line that becomes a text area when it gets a second line."""
+
+    BINDINGS: ClassVar[list[Any]] = [Binding("ctrl+j", "grow", "new line", id="form.new-line", show=False)]
+
+    class Grown(Message):
+        def __init__(self, line: TextLine, text: str) -> None:
+            super().__init__()
+            self.line, self.text = line, text
+
+    def action_grow(self) -> None:
+        if not self.password:
+            self.post_message(self.Grown(self, self.value + "\n"))
+
+    def _on_paste(self, event: events.Paste) -> None:
+        if "\n" in event.text.strip("\n") and not self.password:
+            event.stop()
+            event.prevent_default()
+            at = self.cursor_position
+            self.post_message(self.Grown(self, self.value[:at] + event.text + self.value[at:]))
+        else:
+            super()._on_paste(event)
+
+
+class FieldView(Vertical):
+    """Shows one draft and writes into it what is entered."""
+
+    DEFAULT_CSS = """
+    FieldView { height: auto;
+        & .line { height: auto; }
+        & .label { width: 20; height: auto; padding: 0 1 0 0; }
+        & .mark { width: auto; padding: 0 1; color: $text-muted; }
+        & .about { color: $text-muted; padding: 0 0 0 20; height: auto; max-height: 2; }
+        & .wrong { color: $text-error; padding: 0 0 0 20; height: auto; }
+        & .inside { height: auto; padding: 0 0 0 2; }
+        & Input, & Select { width: 1fr; }
+        & TextArea { width: 1fr; height: auto; min-height: 1; max-height: 10; }
+        & SelectionList { width: 1fr; height: auto; max-height: 8; }
+        & Button { min-width: 5; margin: 0 1 0 0; }
+        & Checkbox { width: auto; }
+    }
+    """
+
+    def __init__(self, draft: Draft, label: str | None = None, removable: bool = False) -> None:
+        super().__init__()
+        self.draft = draft
+        self._label = draft.field.name if label is None else label
+        self._removable = removable
+        self._said = ""
+
+    # Composition.
+
+    def compose(self) -> ComposeResult:
+        draft, made = self.draft, self.draft.field
+        self._mark = Static(classes="mark", markup=False)
+        self._wrong = Static(classes="wrong", markup=False)
+        with Horizontal(classes="line"):
+            if self._label or made.required:
+                yield Static(self._title(), classes="label", markup=False)
+            yield from self._head()
+            yield self._mark
+            if made.nullable:
+                yield Checkbox("null", draft.is_null, compact=True, classes="null")
+            if self._removable:
+                yield Button("✕", compact=True, classes="remove", tooltip="Remove this entry")
+        if made.description and not (draft.parent and draft.parent.field.kind is Kind.ROWS):
+            yield Static(sanitize.line(" ".join(made.description.split())), classes="about", markup=False)
+        yield self._wrong
+        if not draft.is_null and not draft.as_json:
+            yield from self._inside()
+        self.tell_mark()
+        self.tell(self._said)
+
+    def _title(self) -> Content:
+        star = Content.styled(" *", "$text-warning") if self.draft.field.required and self._label else Content("")
+        return Content(sanitize.line(self._label)) + star
+
+    def _head(self) -> ComposeResult:
+        """What stands beside the label."""
+        draft, made = self.draft, self.draft.field
+        if draft.is_null:
+            return
+        if draft.as_json:
+            yield TextArea(draft.text, compact=True, soft_wrap=True, tab_behavior="focus", classes="json")
+            return
+        match made.kind:
+            case Kind.TEXT if "\n" in draft.text:
+                yield TextArea(draft.text, compact=True, soft_wrap=True, tab_behavior="focus", classes="text")
+            case Kind.TEXT | Kind.INTEGER | Kind.NUMBER:
+                yield TextLine(draft.text, _placeholder(made), password=made.secret, compact=True)
+            case Kind.BOOLEAN:
+                chosen = Select.NULL if draft.flag is None else draft.flag
+                yield self._select([("true", True), ("false", False)], chosen, "flag")
+            case Kind.CHOICE if made.required and len(made.options) == 1:
+                yield Static(option_text(made.options[0]), markup=False)
+            case Kind.CHOICE:
+                options = [(option_text(option), index) for index, option in enumerate(made.options)]
+                shown = draft.chosen if draft.given or draft.is_default else []
+                yield self._select(options, shown[0] if shown else Select.NULL, "choice")
+            case Kind.CHOICES:
+                options = [
+                    (Content(option_text(option)), index, index in draft.chosen)
+                    for index, option in enumerate(made.options)
+                ]
+                yield SelectionList[int](*options, compact=True)
+            case Kind.VARIANT:
+                options = [(variant_name(part), index) for index, part in enumerate(made.parts)]
+                chosen = draft.chosen[0] if draft.given or draft.is_default else Select.NULL
+                yield self._select(options, chosen, "variant")
+            case Kind.GROUP if not made.required:
+                yield Checkbox("", draft.given, compact=True, classes="include")
+            case Kind.ROWS:
+                yield Button("+ add", compact=True, classes="add")
+
+    def _select(self, options: list[tuple[str, Any]], chosen: Any, use: str) -> Select[Any]:
+        safe = [(Content(text), value) for text, value in options]
+        return Select(safe, prompt="–", value=chosen, compact=True, classes=use)
+
+    def _inside(self) -> ComposeResult:
+        """The fields within this one."""
+        draft = self.draft
+        match draft.field.kind:
+            case Kind.GROUP if draft.given or draft.field.required:
+                yield Vertical(*(FieldView(part) for part in draft.parts.values()), classes="inside")
+            case Kind.VARIANT if draft.given or draft.is_default:
+                yield Vertical(FieldView(draft.parts[""], ""), classes="inside")
+            case Kind.ROWS:
+                rows = (FieldView(row, f"{number}.", removable=True) for number, row in enumerate(draft.rows, 1))
+                yield Vertical(*rows, classes="inside")
+
+    # What is told.
+
+    def tell(self, said: str) -> None:
+        """What is wrong, or nothing."""
+        self._said = said
+        self._wrong.display = bool(said)
+        self._wrong.update(Content(f"✖ {sanitize.line(said)}"))
+
+    def tell_mark(self) -> None:
+        self._mark.update("default" if self.draft.is_default else "")
+
+    # What is entered.
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.value != self.draft.text:
+            self.draft.enter(event.value)
+            self._touched()
+
+    @on(TextArea.Changed)
+    def _written(self, event: TextArea.Changed) -> None:
+        event.stop()
+        if event.text_area.text != self.draft.text:
+            self.draft.enter(event.text_area.text)
+            self._touched()
+
+    @on(TextLine.Grown)
+    async def _grown(self, event: TextLine.Grown) -> None:
+        event.stop()
+        self.draft.enter(event.text)
+        await self._rebuild()
+        area = self.query_one(TextArea)
+        area.focus()
+        area.move_cursor(area.document.end)
+
+    @on(Select.Changed)
+    async def _chosen(self, event: Select.Changed) -> None:
+        event.stop()
+        value = None if event.value is Select.NULL else event.value
+        draft = self.draft
+        if event.select.has_class("flag"):
+            if value != draft.flag:
+                draft.switch(value)
+                self._touched()
+            return
+        chosen = [] if value is None else [value]
+        if chosen == (draft.chosen if draft.given or draft.is_default else []):
+            return
+        draft.choose(chosen)
+        if event.select.has_class("variant"):
+            await self._rebuild()
+        else:
+            self._touched()
+
+    @on(SelectionList.SelectedChanged)
+    def _marked(self, event: SelectionList.SelectedChanged[int]) -> None:
+        event.stop()
+        if event.selection_list.selected != self.draft.chosen:
+            self.draft.choose(list(event.selection_list.selected))
+            self._touched()
+
+    @on(Checkbox.Changed)
+    async def _switched(self, event: Checkbox.Changed) -> None:
+        event.stop()
+        draft = self.draft
+        if event.checkbox.has_class("null"):
+            if event.value == draft.is_null:
+                return
+            draft.nullify(event.value)
+        elif event.value != draft.given:
+            draft.include(event.value)
+        else:
+            return
+        await self._rebuild()
+
+    @on(Button.Pressed)
+    async def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button.has_class("add"):
+            row = self.draft.add_row()
+            await self._rebuild()
+            view = next(view for view in self.query(FieldView) if view.draft is row)
+            if entry := first_entry(view):
+                entry.focus()
+        elif self.draft.parent is not None:
+            above = self.draft.parent
+            above.remove_row(self.draft)
+            self.post_message(Touched(above, rebuilt=True))
+
+    async def _rebuild(self) -> None:
+        await self.recompose()
+        if entry := first_entry(self):
+            entry.focus()
+        self.post_message(Touched(self.draft))
+
+    def _touched(self) -> None:
+        self.tell_mark()
+        self.post_message(Touched(self.draft))
+
+
+def first_entry(view: Widget) -> Widget | None:
+    """What takes the focus of a field."""
+    return next((one for one in view.query("*") if one.can_focus and not one.disabled), None)
+
+
+def _placeholder(made: Field) -> str:
+    if made.default is not ABSENT and not made.secret:
+        return f"default {sanitize.line(json.dumps(made.default, ensure_ascii=False))}"
+    words = {Kind.INTEGER: "whole number", Kind.NUMBER: "number"}.get(made.kind, "")
+    limits = [str(made.schema[key]) for key in ("minimum", "maximum") if key in made.schema]
+    return sanitize.line(f"{words} {'–'.join(limits)}".strip())
+
+
+def option_text(value: Any) -> str:
+    """A value to choose: text as it is, unless it would read as something else."""
+    text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    return sanitize.line(text)[:_OPTION_WIDTH]
+
+
+def variant_name(made: Field) -> str:
+    if made.title:
+        return sanitize.line(made.title)[:_OPTION_WIDTH]
+    if made.kind is Kind.GROUP:
+        told = [option_text(part.options[0]) for part in made.parts if part.kind is Kind.CHOICE and part.required
+                and len(part.options) == 1]  # fmt: skip
+        return ", ".join(told or [sanitize.line(part.name) for part in made.parts])[:_OPTION_WIDTH] or "object"
+    if made.kind is Kind.ROWS and made.item is not None:
+        return f"list of {variant_name(made.item)}"
+    return made.kind.value
