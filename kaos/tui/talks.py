@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 300.0
 WAITING = 4096  # pieces that may wait to be shown; then the thread waits
 Name = tuple[str, str, str]  # kind, namespace, name
+_CUT_SHORT = {"length": "◐ stopped at its limit   ", "content_filter": "◐ withheld by a filter   "}
 
 
 @dataclass
@@ -39,6 +40,16 @@ class _Asking:
     calls: dict[str, Call] = field(default_factory=dict)
     answered: bool = False
     pieces: queue.Queue[tuple[str, Any]] = field(default_factory=lambda: queue.Queue(WAITING))
+
+    def put(self, what: str, value: Any = None) -> None:
+        """From the thread. When nobody takes the pieces any longer, they are let go."""
+        while True:
+            try:
+                self.pieces.put((what, value), timeout=1.0)
+                return
+            except queue.Full:
+                if self.cancellation.asked:
+                    return
 
 
 class Talk:
@@ -98,9 +109,8 @@ class Talk:
         from kaos.actions.agents import chosen_model
         from kaos.actions.chat import Endpoint
         from kaos.actions.conversation import Cancelled
-        from kaos.actions.kinds import BY_COMMAND
+        from kaos.tui.kinds import BY_COMMAND
 
-        put = asking.pieces.put
         try:
             endpoint = Endpoint(make_client(), BY_COMMAND[self.kind], self.name, self.namespace, TIMEOUT_S)
             named = self.name if self.is_agent else chosen_model(endpoint.object, model)
@@ -108,16 +118,20 @@ class Talk:
                 messages,
                 named,
                 session_id if self.is_agent else None,
-                lambda text: put(("text", text)),
-                lambda step: put(("step", step)),
+                lambda text: asking.put("text", text),
+                lambda step: asking.put("step", step),
                 asking.cancellation,
             )
+            if self.is_agent:  # it calls itself its model
+                reply.model = str(endpoint.object["spec"].get("model") or "")
         except Cancelled:
-            put(("stopped", None))
+            asking.put("stopped")
         except KaosError as error:
-            put(("failed", error))
+            asking.put("failed", error)
+        except Exception as error:  # an answer of a shape that nobody foresaw must not leave the question open
+            asking.put("failed", KaosError(f"{self.name} answered what cannot be read: {error!r}"))
         else:
-            put(("ended", reply))
+            asking.put("ended", reply)
 
     def stop(self) -> None:
         """Let the answer be; whoever makes it is told."""

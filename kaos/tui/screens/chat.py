@@ -1,0 +1,434 @@
+"""Talking to an agent, or to a model alone: the answer as it comes, what it did on the way, and what it remembers."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Label, Static
+
+from kaos.errors import KaosError, NotFound
+from kaos.kube import sanitize
+from kaos.kube.resources import Resource
+from kaos.tui.kinds import BY_COMMAND
+from kaos.tui.places import Place
+from kaos.tui.screens.base import ConsoleScreen
+from kaos.tui.state import directory
+from kaos.tui.talks import Talk, talk_with, talks_of
+from kaos.tui.widgets.blocks import Call, duration
+from kaos.tui.widgets.chat_side import ChatSide, TalkTabs
+from kaos.tui.widgets.composer import Composer, Sent
+from kaos.tui.widgets.prompt import Prompt
+from kaos.tui.widgets.transcript import Transcript
+
+SIDE_FROM = 120  # columns
+SHOWN_PER_S = 20
+TOOLS_TIMEOUT_S = 15.0
+SENT_FILE = "messages.jsonl"
+COMMANDS = "/new  /sessions  /memory  /tools  /retry  /help"
+
+
+class ChatScreen(ConsoleScreen):
+    """A conversation. It goes on while one looks elsewhere."""
+
+    DEFAULT_CSS = """
+    ChatScreen {
+        & #talk { width: 1fr; }
+        & #empty { height: 1fr; padding: 1 2; color: $text-muted; }
+        & #line { height: auto; max-height: 9; border-top: solid $panel; padding: 0 1; }
+        & #line:focus-within { border-top: solid $primary; }
+        & #line Label { width: 2; color: $text-accent; text-style: bold; }
+    }
+    """
+    BINDINGS: ClassVar[list[Any]] = [
+        Binding("escape", "leave", "stop/back", id="chat.stop"),
+        Binding("ctrl+r", "again", "retry", id="chat.retry"),
+        Binding("alt+up,ctrl+up", "block(-1)", "blocks", key_display="alt+↑", id="chat.block-up"),
+        Binding("alt+down,ctrl+down", "block(1)", "next block", id="chat.block-down", show=False),
+        Binding("ctrl+o", "sessions", "sessions", id="chat.sessions"),
+        Binding("ctrl+n", "new", "new", id="chat.new"),
+        Binding("ctrl+l", "memory", "memory", id="chat.memory"),
+        Binding("ctrl+t", "side", "tools", id="chat.side"),
+        Binding("ctrl+g", "next_talk", "next chat", id="chat.next"),
+        Binding("pageup", "page(-1)", "page up", id="chat.page-up", show=False),
+        Binding("pagedown", "page(1)", "page down", id="chat.page-down", show=False),
+        Binding("ctrl+y", "copy_command", "copy command", id="chat.copy-command", show=False, priority=True),
+        Binding("tab", "write", "write", id="chat.write", show=False),
+    ]
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._side: bool | None = None  # None: as the width has it
+        self._asked_for = ""  # the session of the place, until it is there
+        self._loading = False
+
+    # What it is.
+
+    @property
+    def talk(self) -> Talk:
+        namespace = self.place.namespace or self.session.namespace or "default"
+        return talk_with(self.session, (self.place.kind, namespace, self.place.name))
+
+    @property
+    def _object(self) -> dict[str, Any] | None:
+        kind = BY_COMMAND[self.place.kind]
+        return self.session.objects(kind.resource).get((self.talk.namespace, self.place.name))
+
+    def crumbs(self) -> tuple[str, ...]:
+        talk = self.talk
+        said = () if talk.is_new or not talk.is_agent else (talk.session_id,)
+        return talk.namespace, talk.kind, talk.name, "chat", *said
+
+    def argv(self) -> tuple[str, ...]:
+        talk = self.talk
+        if talk.is_agent:
+            return "agent", "chat", talk.name, "-n", talk.namespace, "--session", talk.session_id
+        chosen = ("--model", talk.model) if talk.model else ()
+        return "modelapi", "invoke", talk.name, "-n", talk.namespace, *chosen, "-m", talk.last_question or "Hello"
+
+    def body(self) -> ComposeResult:
+        yield TalkTabs()
+        with Horizontal():
+            with Vertical(id="talk"):
+                yield Static(id="empty")
+                yield Transcript()
+                with Horizontal(id="line"):
+                    yield Label("> ")
+                    yield Composer(Sent(Path(directory()) / SENT_FILE), placeholder="Say something")
+            yield ChatSide()
+
+    def on_mount(self) -> None:
+        self._ticker = self.set_interval(1 / SHOWN_PER_S, self._tick, pause=True)
+        self._asked_for = self.place.item
+        self._adopt()
+
+    def on_screen_resume(self) -> None:
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Show the conversation as it stands now."""
+        talk = self.talk
+        self.query_one(Transcript).show(talk.blocks)
+        composer = self.query_one(Composer)
+        if talk.draft and not composer.text:
+            composer.write(talk.draft)
+        composer.focus()
+        self._show_state()
+        if talk.busy:
+            self._ticker.resume()
+
+    def on_screen_suspend(self) -> None:
+        self.talk.draft = self.query_one(Composer).text
+
+    def on_objects(self, changed: set[Resource]) -> None:
+        self._load_what_is_missing()
+        self.query_one(ChatSide).tell(self.talk, self._object)
+
+    def refetch(self) -> None:
+        self.talk.belongings = None
+        self._load_what_is_missing()
+
+    def on_resize(self) -> None:
+        self._show_side()
+
+    # What is asked for once.
+
+    def _load_what_is_missing(self) -> None:
+        if self._loading or not self.session.connected or not self.talk.is_agent:
+            return
+        ready = ((self._object or {}).get("status") or {}).get("ready")
+        if (self.talk.belongings is None and ready) or self._asked_for:
+            self._loading = True
+            self.run_worker(self._load(), exit_on_error=False)
+
+    async def _load(self) -> None:
+        talk = self.talk
+        try:
+            if talk.belongings is None:
+                talk.belongings = await self.do(_belongings, self.session.client(), talk)
+            wanted, self._asked_for = self._asked_for, ""
+            if wanted and wanted != talk.session_id:
+                await self._resume(wanted)
+        finally:
+            self._loading = False
+        self.query_one(ChatSide).tell(talk, self._object)
+
+    async def _resume(self, session_id: str) -> None:
+        from kaos.actions.trace import trace
+
+        talk = self.talk
+        try:
+            turns = await self.console_thread(trace, self.session.client(), talk.name, talk.namespace, session_id)
+        except NotFound:
+            turns = []  # a session of this name begins now
+        except KaosError as error:
+            self.fail(error)
+            return
+        talk.remember(session_id, turns)
+        self.query_one(Transcript).show(talk.blocks)
+        self._show_state()
+
+    async def console_thread(self, function: Any, *args: Any) -> Any:
+        """Like `do`, but failures are the caller's."""
+        import asyncio
+
+        return await asyncio.to_thread(function, *args)
+
+    # The answer as it comes.
+
+    def _tick(self) -> None:
+        talk = self.talk
+        delegates = any(isinstance(block, Call) and block.delegation for block in talk.blocks[-20:])
+        moved = talk.drain()
+        if self.is_current:
+            if moved:
+                self.query_one(Transcript).sync()
+            self._show_tabs()
+        if not talk.busy:
+            self._ticker.pause()
+            self._ended(talk, delegates)
+
+    def _ended(self, talk: Talk, delegates: bool) -> None:
+        composer = self.query_one(Composer)
+        if talk.failed and not composer.text:
+            composer.write(talk.last_question)
+        self._show_state()
+        if delegates and not talk.failed:
+            self.run_worker(self._delegations(talk), exit_on_error=False)
+
+    async def _delegations(self, talk: Talk) -> None:
+        """What other agents did for it is in their memory."""
+        from kaos.actions.trace import trace
+
+        turns = await self.do(trace, self.session.client(), talk.name, talk.namespace, talk.session_id)
+        if turns and not talk.busy and talk.delegated(turns) and self.is_current:
+            self.query_one(Transcript).sync()
+
+    def _say(self, text: str) -> None:
+        talk = self.talk
+        talk.say(text, self.session.client)
+        transcript = self.query_one(Transcript)
+        transcript.leave()
+        transcript.sync()
+        self._show_state()
+        self._ticker.resume()
+
+    @on(Composer.Submitted)
+    def _submitted(self, event: Composer.Submitted) -> None:
+        composer, words = self.query_one(Composer), event.text.split()
+        verb = getattr(self, f"_typed_{words[0][1:]}", None) if words[0].startswith("/") else None
+        if verb is not None:
+            composer.taken(event.text)
+            verb(words[1:])
+            return
+        if self.talk.busy:
+            self.notice("It is still answering: esc stops it.")
+            return
+        composer.taken(event.text)
+        self._say(event.text)
+
+    # What is typed with a slash, as in `kaos agent chat`.
+
+    def _typed_new(self, words: list[str]) -> None:
+        self.action_new()
+
+    def _typed_sessions(self, words: list[str]) -> None:
+        self.action_sessions()
+
+    def _typed_memory(self, words: list[str]) -> None:
+        self.action_memory()
+
+    def _typed_tools(self, words: list[str]) -> None:
+        self._side = True
+        self._show_side()
+
+    def _typed_retry(self, words: list[str]) -> None:
+        self.action_again()
+
+    def _typed_model(self, words: list[str]) -> None:
+        self.talk.model = words[0] if words else None
+        self._show_state()
+
+    def _typed_quit(self, words: list[str]) -> None:
+        self.console.back()
+
+    def _typed_help(self, words: list[str]) -> None:
+        self.notice(COMMANDS)
+
+    # How it looks.
+
+    def _show_state(self) -> None:
+        talk = self.talk
+        self.query_one("#empty").display = talk.is_new
+        self.query_one(Transcript).display = not talk.is_new
+        if talk.is_new:
+            self.query_one("#empty", Static).update(_welcome(talk))
+        self.query_one(ChatSide).tell(talk, self._object)
+        self._show_tabs()
+        self._show_side()
+        self.refresh_chrome()
+
+    def _show_tabs(self) -> None:
+        self.query_one(TalkTabs).tell(talks_of(self.session).values(), self.talk)
+
+    def _show_side(self) -> None:
+        self.query_one(ChatSide).display = self.size.width >= SIDE_FROM if self._side is None else self._side
+
+    # Keys.
+
+    def action_leave(self) -> None:
+        """Esc: stops an answer; else back to writing; else back."""
+        if self.talk.busy:
+            self.talk.stop()
+        elif isinstance(self.focused, Transcript):
+            self.action_write()
+        else:
+            super().action_leave()
+
+    def action_again(self) -> None:
+        talk = self.talk
+        if talk.busy or not talk.last_question:
+            self.notice("It is still answering: esc stops it." if talk.busy else "Nothing was said yet.")
+            return
+        composer = self.query_one(Composer)
+        question = talk.again()
+        if composer.text == question:
+            composer.write("")
+        self._say(question)
+
+    def action_block(self, by: int) -> None:
+        transcript = self.query_one(Transcript)
+        transcript.action_move(by)
+        if transcript.cursor is None:
+            self.action_write()
+        else:
+            transcript.focus()
+
+    def action_write(self) -> None:
+        self.query_one(Transcript).leave()
+        self.query_one(Composer).focus()
+
+    def action_page(self, by: int) -> None:
+        transcript = self.query_one(Transcript)
+        transcript.scroll_relative(y=by * max(1, transcript.size.height - 2), animate=False)
+
+    def action_side(self) -> None:
+        self._side = not self.query_one(ChatSide).display
+        self._show_side()
+
+    def action_new(self) -> None:
+        self.talk.begin()
+        self.query_one(Transcript).show(self.talk.blocks)
+        self._show_state()
+
+    def action_memory(self) -> None:
+        if self.talk.is_agent:
+            talk = self.talk
+            self.console.go(Place("memory", "agent", talk.namespace, talk.name, talk.session_id))
+        else:
+            self.notice("A model remembers nothing; what is seen here is all there is.")
+
+    def action_next_talk(self) -> None:
+        talks = list(talks_of(self.session).values())
+        if len(talks) > 1:
+            self._go_to(talks[(talks.index(self.talk) + 1) % len(talks)])
+        else:
+            self.notice("There is no other chat yet: `:chat NAME` begins one.")
+
+    def _go_to(self, talk: Talk) -> None:
+        if talk is not self.talk:
+            self.console.go(Place("chat", talk.kind, talk.namespace, talk.name), fresh=True)
+
+    def action_sessions(self) -> None:
+        if self.talk.is_agent:
+            self.run_worker(self._choose_session(), exit_on_error=False)
+        else:
+            self.notice("A model has no sessions.")
+
+    async def _choose_session(self) -> None:
+        from kaos.tui.screens.pick import PickScreen
+
+        talk = self.talk
+        found = await self.do(_sessions, self.session.client(), talk)
+        if found is None:
+            return
+        now = time.time()
+        options = [
+            (one.id, f"{one.id}   {one.events} events   {duration(max(0, now - one.updated))} ago"
+                     f"{'   (this one)' if one.id == talk.session_id else ''}")
+            for one in found
+        ]  # fmt: skip
+        if not options:
+            self.notice(f"{talk.name} remembers no sessions yet.")
+            return
+        picked = await self.app.push_screen_wait(PickScreen(f"Sessions of {talk.name}", options))
+        if picked and picked != talk.session_id:
+            await self._resume(picked)
+
+    # What the widgets tell.
+
+    @on(TalkTabs.Chosen)
+    def _tab(self, event: TalkTabs.Chosen) -> None:
+        self._go_to(event.talk)
+
+    @on(Transcript.Copied)
+    def _copied(self, event: Transcript.Copied) -> None:
+        self.copy(event.text)
+
+    @on(Transcript.Edited)
+    def _edited(self, event: Transcript.Edited) -> None:
+        text = self.talk.edit(event.block)
+        self.query_one(Transcript).sync()
+        self.query_one(Composer).write(text)
+        self.action_write()
+        self._show_state()
+
+    @on(Composer.Left)
+    def _left_composer(self, event: Composer.Left) -> None:
+        match event.key:
+            case "colon":
+                self.action_command()
+            case "question_mark":
+                self.action_help()
+            case _:
+                self.action_block(-1)
+
+    def _close_prompt(self) -> None:
+        self.query_one(Prompt).close()
+        self.query_one(Composer).focus()
+
+
+def _endpoint(client: Any, talk: Talk) -> Any:
+    from kaos.actions.chat import Endpoint
+
+    return Endpoint(client, BY_COMMAND[talk.kind], talk.name, talk.namespace, TOOLS_TIMEOUT_S)
+
+
+def _belongings(client: Any, talk: Talk) -> Any:
+    from kaos.actions.memory import belongings
+
+    return belongings(_endpoint(client, talk))
+
+
+def _sessions(client: Any, talk: Talk) -> Any:
+    from kaos.actions.memory import sessions
+
+    return sessions(_endpoint(client, talk))
+
+
+def _welcome(talk: Talk) -> Content:
+    what = "Agent" if talk.is_agent else "ModelAPI"
+    lines = [
+        (f"{what} {sanitize.line(talk.name)}\n\n", "bold"),
+        ("Write below; enter sends, ctrl+j begins a new line, esc stops an answer.\n", ""),
+        ("alt+↑ goes to the blocks above: enter unfolds one, c copies it, e asks again in other words.\n", ""),
+        ("ctrl+o opens an earlier conversation.\n" if talk.is_agent else "", ""),
+        (f"\n{COMMANDS}\n", ""),
+    ]
+    return Content.assemble(*(Content.styled(text, style) for text, style in lines if text))
