@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 REQUIREMENT = "litellm[proxy]==1.106.0"
-DONE = "installed"
+TELEMETRY = ("prometheus-client", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")  # of its callbacks
+DONE = "complete"
 
 
 def become(config: str, port: int) -> NoReturn:
@@ -44,8 +45,10 @@ def _install(directory: Path) -> None:
     began = time.monotonic()
     print(f"installing {REQUIREMENT} into {directory}, once; this takes a minute or two", flush=True)
     subprocess.run([sys.executable, "-m", "venv", directory], check=True)
-    pip = [directory / "bin/python", "-m", "pip", "install", "--no-input", "--disable-pip-version-check", REQUIREMENT]
-    process = subprocess.Popen(pip, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    pip = [directory / "bin/python", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    process = subprocess.Popen(
+        [*pip, REQUIREMENT, *TELEMETRY], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     last = ""
     for line in process.stdout:
         last = line.strip()

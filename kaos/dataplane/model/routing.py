@@ -21,9 +21,10 @@ SILENCE_S = 300.0
 _PARAMS = {"model", "api_base", "api_key", "mock_response", "timeout", "organization", "extra_headers"}
 _SETTINGS = {
     "model_list": None,
-    "litellm_settings": {"drop_params", "request_timeout"},
+    "litellm_settings": {"drop_params", "request_timeout", "callbacks", "turn_off_message_logging"},
     "general_settings": {"master_key"},
 }
+_CALLBACKS = ("prometheus", "otel")  # what they do, the relay does by itself
 _VARIABLE = re.compile(r"os\.environ/(\w+)")
 
 
@@ -80,6 +81,9 @@ def unsupported(document: Object) -> list[str]:
         if known is not None and values:
             inside = sorted(values.keys() - known) if isinstance(values, dict) else []
             found += [f"{section}.{key}" for key in inside] if known else [str(section)]
+    callbacks = (document.get("litellm_settings") or {}).get("callbacks") or []
+    if not isinstance(callbacks, list) or any(one not in _CALLBACKS for one in callbacks):
+        found.append(f"litellm_settings.callbacks beyond {', '.join(_CALLBACKS)}")
     return found
 
 

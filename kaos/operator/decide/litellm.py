@@ -31,8 +31,11 @@ _PROVIDERS = """
 PROVIDERS = frozenset(_PROVIDERS.split())
 
 
-def config(proxy: Object) -> str | None:
-    """The text of the file; None when it comes from a Secret. Raises Blocked for one that cannot serve the models."""
+def config(proxy: Object, traced: bool = False) -> str | None:
+    """The text of the file; None when it comes from a Secret. Raises Blocked for one that cannot serve the models.
+
+    `traced`: it tells a collector, though not what is said in chats.
+    """
     own = proxy.get("configYaml") or {}
     if own.get("fromSecretKeyRef"):
         return None
@@ -41,8 +44,11 @@ def config(proxy: Object) -> str | None:
         return text
     document = {
         "model_list": [_entry(name, proxy) for name in proxy["models"]],
-        # Parameters that a provider does not know are left out instead of refused.
-        "litellm_settings": {"drop_params": True},
+        "litellm_settings": {
+            "drop_params": True,  # parameters that a provider does not know are left out instead of refused
+            "callbacks": ["prometheus", "otel"] if traced else ["prometheus"],
+            **({"turn_off_message_logging": True} if traced else {}),
+        },
     }
     return yaml.safe_dump(document, sort_keys=False, width=1000, allow_unicode=True)
 

@@ -33,6 +33,7 @@ MODELS_LIMIT = 256
 LITELLM_ENV = {
     "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_OTEL_INTEGRATION_ENABLE_METRICS": "true",  # metrics too, where it tells a collector at all
 }
 
 
@@ -104,7 +105,7 @@ def _mock_env(config: Object) -> tuple[Object, ...]:
 
 def _proxy(api: Object, world: World) -> tuple[Main, dict[str, str] | None]:
     config = api["spec"]["proxyConfig"]
-    text = litellm.config(config)
+    text = litellm.config(config, bool((api["spec"].get("telemetry") or {}).get("enabled")))
     env = [*podspec.plain_env(LITELLM_ENV)]
     if config.get("apiBase"):
         env += podspec.plain_env({"PROXY_API_BASE": config["apiBase"]})

@@ -133,6 +133,7 @@ def _telemetry(owner: Object, telemetry: Object) -> dict[str, str]:
     }
     if telemetry.get("endpoint"):
         values["OTEL_EXPORTER_OTLP_ENDPOINT"] = telemetry["endpoint"]
+        values["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"  # some programs speak gRPC unless they are told
     return values
 
 

@@ -74,7 +74,15 @@ def test_the_text_is_what_a_person_would_write() -> None:
         "    api_key: os.environ/PROXY_API_KEY\n"
         "litellm_settings:\n"
         "  drop_params: true\n"
+        "  callbacks:\n"
+        "  - prometheus\n"
     )
+
+
+def test_with_telemetry_it_tells_the_collector_but_no_word_of_a_chat() -> None:
+    settings = yaml.safe_load(litellm.config({"models": ["gpt-4"]}, traced=True))["litellm_settings"]
+    assert settings["callbacks"] == ["prometheus", "otel"]
+    assert settings["turn_off_message_logging"] is True
 
 
 OWN = """\

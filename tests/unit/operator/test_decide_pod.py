@@ -96,6 +96,7 @@ def test_telemetry() -> None:
     told = env(decided(telemetry={"enabled": True, "endpoint": "http://collector:4317"}))
     assert told["OTEL_SERVICE_NAME"] == "calc"
     assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4317"
+    assert told["OTEL_EXPORTER_OTLP_PROTOCOL"] == "http/protobuf"
     assert told["OTEL_RESOURCE_ATTRIBUTES"] == "service.namespace=apps,kaos.resource.kind=MCPServer"
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in env(decided(telemetry={"enabled": True}))
 

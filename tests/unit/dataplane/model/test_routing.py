@@ -42,7 +42,9 @@ def document(*params: dict[str, Any], **more: Any) -> dict[str, Any]:
     ids=lambda params: params["model"],
 )
 def test_the_relay_does_this(params: dict[str, Any]) -> None:
+    told = {"callbacks": ["prometheus", "otel"], "turn_off_message_logging": True}
     assert routing.unsupported(document(params)) == []
+    assert routing.unsupported(document(params, litellm_settings=told)) == []
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_the_relay_does_this(params: dict[str, Any]) -> None:
         (document({"model": "vertex_ai/gemini"}), "vertex_ai/gemini"),
         (document({"model": "openai/x", "temperature": 0.1}), "litellm_params.temperature"),
         (document({"model": "openai/x"}, router_settings={"num_retries": 2}), "router_settings"),
-        (document({"model": "openai/x"}, litellm_settings={"callbacks": ["otel"]}), "litellm_settings.callbacks"),
+        (document({"model": "openai/x"}, litellm_settings={"callbacks": ["langfuse"]}), "litellm_settings.callbacks"),
         (document({"model": "openai/x"}, general_settings={"database_url": "x"}), "general_settings.database_url"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
