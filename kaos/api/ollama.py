@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 PULL_PATH = "/api/pull"
+LATEST = ":latest"  # the tag of a model that is named without one
 _LOOPBACK = ("127.0.0.1:", "localhost:")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from kaos.api.names import MODELS_PATH, READINESS_PATH, Reason
+from kaos.api.ollama import LATEST
 from kaos.cluster.aio import AsyncClient
 from kaos.mcp.aio import AsyncMcpSession
 from kaos.mcp.wire import McpError
@@ -138,9 +139,9 @@ async def _pulled(client: AsyncClient, ask: Ask, tell: Callable[[str], None]) ->
 
 
 async def _hosted_models(client: AsyncClient, ask: Ask) -> tuple[str, ...]:
-    """What Ollama has. It lists `name:latest` for `name`; who asked for the one shall find it."""
+    """What Ollama has. It lists `name:latest` for `name`; what was asked for is told as it was asked for."""
     said = await _listed_models(client, ask)
-    return tuple(ask.model if name == f"{ask.model}:latest" else name for name in said["models"])
+    return tuple(name if name == ask.model else name.removesuffix(LATEST) for name in said["models"])
 
 
 async def _hosted(client: AsyncClient, ask: Ask) -> Object:

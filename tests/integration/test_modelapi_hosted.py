@@ -151,7 +151,9 @@ def test_another_model_is_pulled_by_hand(place, kaos, namespace, models):
         assert told["bytes"] > 0
         listed = kaos("modelapi", "models", "hosted", "-n", namespace, "-o", "name").ok().stdout
         assert {f"{model}:latest", f"{other}:latest"} == set(listed.split())
-        place.until(MODELAPIS, "hosted", namespace, lambda obj: len(obj["status"].get("models", ())) == 2, 90)
+        place.until(MODELAPIS, "hosted", namespace, lambda obj: set(obj["status"]["models"]) == {model, other}, 90)
+        helper = agent("helper", modelAPI="hosted", model=other)
+        kaos("agent", "deploy", "-f", "-", "-n", namespace, "--wait", stdin=helper).ok()
     absent = kaos("modelapi", "pull", "hosted", "127.0.0.1:1/library/absent", "-n", namespace)
     assert absent.code == 1
     assert absent.stderr.splitlines()[-2].startswith(

@@ -21,6 +21,7 @@ from kaos.api.names import (
     Reason,
     child_name,
 )
+from kaos.api.ollama import LATEST
 from kaos.operator.decide import peers, podspec, status, workload
 from kaos.operator.decide.workload import Blocked, Main, Storage
 from kaos.operator.decide.world import Decision, Handshake, Problem, World
@@ -166,7 +167,7 @@ def _missing_dependency(agent: Object, world: World) -> Problem | None:
     if found := _not_ready("ModelAPI", spec["modelAPI"], api, Reason.WAITING_FOR_MODELAPI):
         return found
     served = (api.get("status") or {}).get("models") or []
-    if served and not models.covers(served, spec["model"]):
+    if served and not _is_served(spec["model"], served, api["spec"]):
         message = f"ModelAPI {spec['modelAPI']} does not serve {spec['model']}; it serves: {models.shown(served)}"
         return Problem(Reason.MODEL_NOT_SERVED, message)
     lacking = [
@@ -177,6 +178,12 @@ def _missing_dependency(agent: Object, world: World) -> Problem | None:
     if not lacking:
         return None
     return replace(lacking[0], message="; ".join(one.message for one in lacking))
+
+
+def _is_served(model: str, served: list[str], spec: Object) -> bool:
+    if "hostedConfig" in spec:
+        return model.removesuffix(LATEST) in {name.removesuffix(LATEST) for name in served}
+    return models.covers(served, model)
 
 
 def _not_ready(kind: str, name: str, obj: Object | None, reason: Reason) -> Problem | None:
