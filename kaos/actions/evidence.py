@@ -31,8 +31,8 @@ class Link:
     ref: Ref | None = None  # of a resource of KAOS
 
 
-def chain(survey: Survey, ref: Ref, seen: frozenset[Ref] = frozenset()) -> Link:
-    """The resource with everything that tells of its state; what is well is not taken apart."""
+def chain(survey: Survey, ref: Ref, seen: set[Ref] | None = None) -> Link:
+    """The resource with everything that tells of its state; what is well, or was told above, is not taken apart."""
     obj = survey.resources[ref]
     state, status = state_of(obj), obj.get("status") or {}
     told = ": ".join(part for part in (status.get("reason"), status.get("message")) if part)
@@ -40,7 +40,8 @@ def chain(survey: Survey, ref: Ref, seen: frozenset[Ref] = frozenset()) -> Link:
         told = "no operator has looked at it yet"
     text = state.value if state is State.READY else f"{state.value}, {told}"
     conditions = () if seen else _conditions(obj)  # those of what it depends on say nothing that their state does not
-    seen |= {ref}
+    seen = set() if seen is None else seen
+    seen.add(ref)
     below = (
         *conditions,
         *_used(survey, ref, seen),
@@ -61,7 +62,7 @@ def _conditions(obj: Object) -> Iterator[Link]:
             yield Link(f"condition {one['type']}", State.READY if one["status"] == good else bad, told)
 
 
-def _used(survey: Survey, ref: Ref, seen: frozenset[Ref]) -> Iterator[Link]:
+def _used(survey: Survey, ref: Ref, seen: set[Ref]) -> Iterator[Link]:
     for edge in needs(survey.resources[ref]):
         why, what = problem(edge, survey.resources), f"{edge.does} {edge.used}"
         if edge.used not in survey.resources:

@@ -63,11 +63,15 @@ def _source(cause: Cause, refs: list[Ref]) -> Ref:
     return next((ref for ref in refs if str(ref) == cause.about), refs[0])
 
 
-def causes(survey: Survey, ref: Ref, wanted: bool = False, seen: frozenset[Ref] = frozenset()) -> list[Cause]:
-    """What keeps a resource from being well. `wanted`: something else needs it, so that suspended is no good."""
+def causes(survey: Survey, ref: Ref, wanted: bool = False, seen: set[Ref] | None = None) -> list[Cause]:
+    """What keeps a resource from being well. `wanted`: something else needs it, so that suspended is no good.
+
+    What was looked at is not looked at again: agents may know each other in any number of ways.
+    """
+    seen = set() if seen is None else seen
     if ref in seen:
         return []
-    seen |= {ref}
+    seen.add(ref)
     obj = survey.resources[ref]
     status = obj.get("status") or {}
     if not status and not survey.operator_runs:
@@ -81,20 +85,20 @@ def causes(survey: Survey, ref: Ref, wanted: bool = False, seen: frozenset[Ref] 
     return list(dict.fromkeys([*found, *_peers(survey, ref, seen)]))
 
 
-def _behind(survey: Survey, ref: Ref, seen: frozenset[Ref]) -> list[Cause]:
+def _behind(survey: Survey, ref: Ref, seen: set[Ref]) -> list[Cause]:
     """What it waits for is at fault; by itself it only waits."""
     found = [cause for edge in needs(survey.resources[ref]) if edge.does != DELEGATES_TO
              for cause in _of_used(survey, ref, edge.used, seen)]  # fmt: skip
     return found or [of_itself(survey, ref)]
 
 
-def _of_used(survey: Survey, user: Ref, used: Ref, seen: frozenset[Ref]) -> list[Cause]:
+def _of_used(survey: Survey, user: Ref, used: Ref, seen: set[Ref]) -> list[Cause]:
     if used not in survey.resources:
         return [missing(survey, user, used)]
     return causes(survey, used, wanted=True, seen=seen)
 
 
-def _peers(survey: Survey, ref: Ref, seen: frozenset[Ref]) -> Iterator[Cause]:
+def _peers(survey: Survey, ref: Ref, seen: set[Ref]) -> Iterator[Cause]:
     """An agent may be ready and yet be unable to delegate."""
     for edge in needs(survey.resources[ref]):
         if edge.does != DELEGATES_TO or not (why := problem(edge, survey.resources)):

@@ -223,3 +223,12 @@ def test_what_a_spec_refers_to_is_found_wherever_it_stands():
         Reference("Secret", "files"),
         Reference("Secret", "key", "k"),
     ]
+
+
+def test_agents_that_all_know_each_other_are_looked_at_once():
+    names = [f"a{number}" for number in range(12)]
+    broken = ("CrashLooping", "it ended; read its log")
+    crowd = [agent(name, *broken, peers=tuple(one for one in names if one != name)) for name in names]
+    whole = survey(model(), *crowd)
+    assert len(troubles(whole)) == len(names)
+    assert len(told(diagnose(whole, ref("agent/a0")).chain)) < 200
