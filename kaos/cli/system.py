@@ -12,6 +12,8 @@ from kaos.cli import completion, options
 from kaos.cli.commands import Settings, group
 from kaos.cli.output import as_json, as_yaml, result, say, table
 from kaos.errors import UsageError
+from kaos.kube import sanitize
+from kaos.kube.yaml_text import yaml_text
 
 # The widths that the table of runtimes has at least, so that it does not jump from one cluster to the next.
 _RUNTIME_WIDTHS = (13, 10, 57)
@@ -96,14 +98,20 @@ def _operator(found: Any) -> list[tuple[str, str]]:
 def runtimes(settings: Settings, name: str | None, output: str) -> None:
     """List the runtimes that an MCPServer may name; with NAME all about one."""
     from kaos.actions import system as action
+    from kaos.actions.examples import manifest
 
     client = settings.client()
     if name:
         one = action.runtime(client, name)
-        if output == "name":
-            result(one.name)
-        else:
-            (as_json if output == "json" else as_yaml)(_facts(one))
+        match output:
+            case "name":
+                result(one.name)
+            case "json":
+                as_json(_facts(one) | {"example": manifest(one)})
+            case "yaml":
+                as_yaml(_facts(one) | {"example": manifest(one)})
+            case _:
+                _tell(one)
         return
     found, problems = action.runtimes(client)
     if output == "name":
@@ -115,6 +123,17 @@ def runtimes(settings: Settings, name: str | None, output: str) -> None:
         table(["NAME", "TYPE", "DESCRIPTION", "SOURCE"], rows, minimum=_RUNTIME_WIDTHS)
     for problem in problems:
         say(f"! {problem}")
+
+
+def _tell(one: Any) -> None:
+    from kaos.actions.examples import facts, manifest, needs
+
+    for name, value in facts(one):
+        result(f"{name + ':':<10}{sanitize.line(value)}")
+    for number, need in enumerate(needs(one)):
+        result(f"{'' if number else 'Needs:':<10}{sanitize.line(need)}")
+    result("\nTo begin with:\n")
+    result("".join(f"  {sanitize.line(line)}\n" for line in yaml_text(manifest(one)).splitlines()), end="")
 
 
 def _facts(one: Any) -> dict[str, Any]:
