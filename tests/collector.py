@@ -17,7 +17,7 @@ KINDS = {1: "internal", 2: "server", 3: "client"}
 
 @dataclass(frozen=True)
 class Span:
-    """A span as it came; `service` is the name of who sent it."""
+    """A span as it came; `service` is the name of who sent it, `resource` what else it says of itself."""
 
     service: str
     name: str
@@ -26,6 +26,7 @@ class Span:
     id: str
     parent: str
     attributes: dict[str, Any]
+    resource: dict[str, Any]
     failed: bool
 
 
@@ -72,6 +73,7 @@ class Collector(ThreadingHTTPServer):
                 span.span_id.hex(),
                 span.parent_span_id.hex(),
                 _attributes(span.attributes),
+                _attributes(resource.resource.attributes),
                 span.status.code == 2,
             )
             for request in requests
