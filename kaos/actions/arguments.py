@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kaos.errors import UsageError
+from kaos.kube import sanitize
 from kaos.kube.names import nearest
 
 Object = dict[str, Any]
@@ -67,6 +68,29 @@ def typed(words: Iterable[str], schema: Object) -> Object:
         key: parse_json(text, f"Argument {key}") if literal else _typed(key, text, properties.get(key) or {}, schema)
         for key, text, literal in split(words)
     }
+
+
+def words(arguments: Object, schema: Object) -> list[str]:
+    """The words of a command line that `typed` makes these arguments of; control characters stand as JSON escapes.
+
+    Raises ValueError for a name that no word can carry."""
+    properties = schema.get("properties")
+    properties = properties if isinstance(properties, dict) else {}
+    return [_word(key, value, properties.get(key) or {}, schema) for key, value in arguments.items()]
+
+
+def _word(key: str, value: Any, schema: Any, root: Object) -> str:
+    if not key or "=" in key or key.endswith(":") or key.startswith("-") or sanitize.line(key) != key:
+        raise ValueError(f"{key!r} cannot stand before an equals sign")
+    text = value if isinstance(value, str) else json.dumps(value)
+    if isinstance(schema, dict) and sanitize.line(text) == text:
+        try:
+            meant = _typed(key, text, schema, root)
+        except UsageError:
+            meant = _NO
+        if type(meant) is type(value) and meant == value and not isinstance(value, dict | list):
+            return f"{key}={text}"
+    return f"{key}:={json.dumps(value)}".replace("\x7f", "\\u007f")
 
 
 def _typed(key: str, text: str, schema: Object, root: Object) -> Any:

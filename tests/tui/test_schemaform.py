@@ -7,9 +7,9 @@ import json
 import pytest
 from textual import on
 from textual.app import App
-from textual.widgets import Button, Checkbox, Input, Select, SelectionList, TextArea
+from textual.widgets import Button, Checkbox, Input, Select, TextArea
 
-from kaos.tui.forms.fields import FieldView
+from kaos.tui.forms.fields import FieldView, Tick
 from kaos.tui.forms.schemaform import SchemaForm
 from kaos.tui.forms.secrets import MASK
 
@@ -83,8 +83,10 @@ async def test_every_kind_of_field_gives_its_own_type():
         view(app, "count").query_one(Input).value = "7"
         view(app, "rush").query_one(Select).value = False
         view(app, "material").query_one(Select).value = 1
-        view(app, "extras").query_one(SelectionList).select(2)
-        view(app, "extras").query_one(SelectionList).select(0)
+        drawer, _, wheels = view(app, "extras").query(Tick)
+        wheels.toggle()
+        await pilot.pause()
+        drawer.toggle()
         await pilot.pause()
         await enter(pilot, app, "anything", "[1]")
         assert app.form.value() == {
@@ -145,6 +147,16 @@ async def test_a_variant_is_chosen_and_then_entered():
         inner.query_one(Input).value = "12"
         await pilot.pause()
         assert app.form.value() == {"by": 12}
+
+
+async def test_ticks_can_be_read_without_colours():
+    app = Alone(ORDER)
+    async with app.run_test(size=(80, 60)) as pilot:
+        assert "[ ] drawer" in screen(app)
+        view(app, "extras").query(Tick).first().focus()
+        await pilot.press("space")
+        await pilot.pause()
+        assert "[x] drawer" in screen(app)
 
 
 async def test_a_default_is_filled_in_and_marked():

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Button, Checkbox, Input, Select, SelectionList, Static, TextArea
+from textual.widgets import Button, Checkbox, Input, Select, Static, TextArea
 
 from kaos.kube import sanitize
 from kaos.tui.forms.draft import Draft
@@ -53,6 +53,22 @@ class TextLine(Input):
             super()._on_paste(event)
 
 
+class Tick(Checkbox):
+    """A box whose state can be read without colours."""
+
+    DEFAULT_CSS = """
+    Tick, Tick.-textual-compact, Tick.-textual-compact:focus { border: none; padding: 0; width: auto; }
+    """
+
+    def __init__(self, label: str, value: bool, use: str, index: int = 0) -> None:
+        super().__init__(Content(label), value, compact=True, classes=use)
+        self.index = index
+
+    @property
+    def _button(self) -> Content:
+        return Content("[x]" if self.value else "[ ]")
+
+
 class FieldView(Vertical):
     """Shows one draft and writes into it what is entered."""
 
@@ -60,15 +76,16 @@ class FieldView(Vertical):
     FieldView { height: auto;
         & .line { height: auto; }
         & .label { width: 20; height: auto; padding: 0 1 0 0; }
+        & .number { width: 5; }
         & .mark { width: auto; padding: 0 1; color: $text-muted; }
         & .about { color: $text-muted; padding: 0 0 0 20; height: auto; max-height: 2; }
         & .wrong { color: $text-error; padding: 0 0 0 20; height: auto; }
         & .inside { height: auto; padding: 0 0 0 2; }
         & Input, & Select { width: 1fr; }
         & TextArea { width: 1fr; height: auto; min-height: 1; max-height: 10; }
-        & SelectionList { width: 1fr; height: auto; max-height: 8; }
+        & .options { width: 1fr; height: auto; max-height: 6; }
+        & Horizontal.options Tick { padding: 0 2 0 0; }
         & Button { min-width: 5; margin: 0 1 0 0; }
-        & Checkbox { width: auto; }
     }
     """
 
@@ -86,12 +103,12 @@ class FieldView(Vertical):
         self._mark = Static(classes="mark", markup=False)
         self._wrong = Static(classes="wrong", markup=False)
         with Horizontal(classes="line"):
-            if self._label or made.required:
-                yield Static(self._title(), classes="label", markup=False)
+            if self._label:
+                yield Static(self._title(), classes="number" if self._removable else "label", markup=False)
             yield from self._head()
             yield self._mark
             if made.nullable:
-                yield Checkbox("null", draft.is_null, compact=True, classes="null")
+                yield Tick("null", draft.is_null, "null")
             if self._removable:
                 yield Button("✕", compact=True, classes="remove", tooltip="Remove this entry")
         if made.description and not (draft.parent and draft.parent.field.kind is Kind.ROWS):
@@ -103,7 +120,8 @@ class FieldView(Vertical):
         self.tell(self._said)
 
     def _title(self) -> Content:
-        star = Content.styled(" *", "$text-warning") if self.draft.field.required and self._label else Content("")
+        needed = self.draft.field.required and not self._removable
+        star = Content.styled(" *", "$text-warning") if needed else Content("")
         return Content(sanitize.line(self._label)) + star
 
     def _head(self) -> ComposeResult:
@@ -129,17 +147,17 @@ class FieldView(Vertical):
                 shown = draft.chosen if draft.given or draft.is_default else []
                 yield self._select(options, shown[0] if shown else Select.NULL, "choice")
             case Kind.CHOICES:
-                options = [
-                    (Content(option_text(option)), index, index in draft.chosen)
+                ticks = [
+                    Tick(option_text(option), index in draft.chosen, "option", index)
                     for index, option in enumerate(made.options)
                 ]
-                yield SelectionList[int](*options, compact=True)
+                yield (Horizontal if _is_short(ticks) else VerticalScroll)(*ticks, classes="options")
             case Kind.VARIANT:
                 options = [(variant_name(part), index) for index, part in enumerate(made.parts)]
                 chosen = draft.chosen[0] if draft.given or draft.is_default else Select.NULL
                 yield self._select(options, chosen, "variant")
             case Kind.GROUP if not made.required:
-                yield Checkbox("", draft.given, compact=True, classes="include")
+                yield Tick("give it", draft.given, "include")
             case Kind.ROWS:
                 yield Button("+ add", compact=True, classes="add")
 
@@ -214,17 +232,15 @@ class FieldView(Vertical):
         else:
             self._touched()
 
-    @on(SelectionList.SelectedChanged)
-    def _marked(self, event: SelectionList.SelectedChanged[int]) -> None:
-        event.stop()
-        if event.selection_list.selected != self.draft.chosen:
-            self.draft.choose(list(event.selection_list.selected))
-            self._touched()
-
     @on(Checkbox.Changed)
     async def _switched(self, event: Checkbox.Changed) -> None:
         event.stop()
         draft = self.draft
+        if isinstance(event.checkbox, Tick) and event.checkbox.has_class("option"):
+            chosen = [index for index in draft.chosen if index != event.checkbox.index]
+            draft.choose([*chosen, event.checkbox.index] if event.value else chosen)
+            self._touched()
+            return
         if event.checkbox.has_class("null"):
             if event.value == draft.is_null:
                 return
@@ -258,6 +274,11 @@ class FieldView(Vertical):
     def _touched(self) -> None:
         self.tell_mark()
         self.post_message(Touched(self.draft))
+
+
+def _is_short(ticks: list[Tick]) -> bool:
+    """Whether they fit beside each other on a narrow screen."""
+    return sum(len(tick.label) + 6 for tick in ticks) <= _OPTION_WIDTH
 
 
 def first_entry(view: Widget) -> Widget | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from kaos.actions import arguments
@@ -161,3 +163,51 @@ def test_a_signature_marks_what_may_be_left_out():
     assert "either?: integer|string" in told
     assert "where?: object" in told
     assert arguments.signature({"name": "none"}) == "nothing"
+
+
+WORDS_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "n": {"type": "integer"}, "x": {"type": "number"}, "s": {"type": "string"}, "b": {"type": "boolean"},
+        "l": {"type": "array"}, "o": {"type": "object"}, "either": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+        "maybe": {"type": ["integer", "null"]}, "any": {},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        ({"n": 2}, ["n=2"]),
+        ({"x": 2.0}, ["x=2.0"]),
+        ({"s": "2"}, ["s=2"]),
+        ({"s": ""}, ["s="]),
+        ({"s": 'it\'s $(x) "q" größe'}, ['s=it\'s $(x) "q" größe']),
+        ({"s": "a\nb"}, ['s:="a\\nb"']),
+        ({"s": "\x1b[31m\x7f\u202e"}, ['s:="\\u001b[31m\\u007f\\u202e"']),
+        ({"b": True}, ["b=true"]),
+        ({"l": [1, "a"]}, ['l:=[1, "a"]']),
+        ({"o": {"a": None}}, ['o:={"a": null}']),
+        ({"either": 5}, ["either:=5"]),
+        ({"either": "5"}, ["either=5"]),
+        ({"maybe": None}, ["maybe=null"]),
+        ({"any": 5}, ["any:=5"]),
+        ({"any": "5"}, ["any=5"]),
+        ({"unheard": True}, ["unheard:=true"]),
+    ],
+)
+def test_arguments_become_words_that_mean_the_same(arguments, written):
+    from kaos.actions.arguments import typed, words
+
+    assert words(arguments, WORDS_SCHEMA) == written
+    again = typed(written, WORDS_SCHEMA)
+    assert again == arguments
+    assert json.dumps(again) == json.dumps(arguments)
+
+
+@pytest.mark.parametrize("name", ["", "a=b", "a:", "-a", "a\nb"])
+def test_a_name_that_no_word_can_carry_is_refused(name):
+    from kaos.actions.arguments import words
+
+    with pytest.raises(ValueError, match="cannot stand before"):
+        words({name: 1}, {})
