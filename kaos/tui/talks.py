@@ -182,18 +182,24 @@ class Talk:
         self._end_answer()
         call = asking.calls.get(step.identity)
         if call is None:
-            call = asking.calls[step.identity] = Call(
-                self.label(step.name), step.arguments, step.kind == "delegation", step.identity
-            )
+            call = asking.calls[step.identity] = self._call(step)
             self._insert(call)
         asking.answered = True
         if step.result is not None:
             call.end("failed" if step.failed else "done", step.result, step.seconds)
 
-    def label(self, tool: str) -> str:
-        """server.tool, as far as it is known whose tool it is."""
-        tools = self.belongings.tools if self.belongings else ()
-        return next((one.full_name for one in tools if one.name == tool), tool)
+    def _call(self, step: Any) -> Call:
+        delegation = step.kind == "delegation"
+        return Call(self.label(step.name, delegation), step.arguments, delegation)
+
+    def label(self, tool: str, delegation: bool = False) -> str:
+        """server.tool or the other agent, as far as it is known whose tool it is."""
+        from kaos.actions.trace import peer_of
+
+        has = self.belongings
+        if delegation:
+            return peer_of(tool, has.peers if has else ()) or tool.removeprefix("delegate_to_")
+        return next((one.full_name for one in has.tools if one.name == tool), tool) if has else tool
 
     def _end_answer(self) -> None:
         for block in self.blocks[-2:-1]:
@@ -271,7 +277,7 @@ class Talk:
         found.append(Speaker(self.name))
         for step in turn.steps:
             if step.kind in ("tool", "delegation"):
-                call = Call(self.label(step.name), step.arguments, step.kind == "delegation")
+                call = self._call(step)
                 ended = step.seconds is not None
                 call.end(
                     "failed" if step.failed else "done" if ended else "stopped",

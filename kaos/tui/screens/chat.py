@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,7 +33,8 @@ SIDE_FROM = 120  # columns
 SHOWN_PER_S = 20
 TOOLS_TIMEOUT_S = 15.0
 SENT_FILE = "messages.jsonl"
-COMMANDS = "/new  /sessions  /memory  /tools  /retry  /help"
+AGENT_COMMANDS = "/new  /sessions  /memory  /tools  /retry  /help"
+MODEL_COMMANDS = "/new  /model NAME  /tools  /retry  /help"
 
 
 class ChatScreen(ConsoleScreen):
@@ -90,7 +93,8 @@ class ChatScreen(ConsoleScreen):
         if talk.is_agent:
             return "agent", "chat", talk.name, "-n", talk.namespace, "--session", talk.session_id
         chosen = ("--model", talk.model) if talk.model else ()
-        return "modelapi", "invoke", talk.name, "-n", talk.namespace, *chosen, "-m", talk.last_question or "Hello"
+        said = " ".join(talk.last_question.split()) or "Hello"
+        return "modelapi", "invoke", talk.name, "-n", talk.namespace, *chosen, "-m", said
 
     def body(self) -> ComposeResult:
         yield TalkTabs()
@@ -164,7 +168,7 @@ class ChatScreen(ConsoleScreen):
 
         talk = self.talk
         try:
-            turns = await self.console_thread(trace, self.session.client(), talk.name, talk.namespace, session_id)
+            turns = await asyncio.to_thread(trace, self.session.client(), talk.name, talk.namespace, session_id)
         except NotFound:
             turns = []  # a session of this name begins now
         except KaosError as error:
@@ -173,12 +177,6 @@ class ChatScreen(ConsoleScreen):
         talk.remember(session_id, turns)
         self.query_one(Transcript).show(talk.blocks)
         self._show_state()
-
-    async def console_thread(self, function: Any, *args: Any) -> Any:
-        """Like `do`, but failures are the caller's."""
-        import asyncio
-
-        return await asyncio.to_thread(function, *args)
 
     # The answer as it comes.
 
@@ -222,10 +220,10 @@ class ChatScreen(ConsoleScreen):
     @on(Composer.Submitted)
     def _submitted(self, event: Composer.Submitted) -> None:
         composer, words = self.query_one(Composer), event.text.split()
-        verb = getattr(self, f"_typed_{words[0][1:]}", None) if words[0].startswith("/") else None
+        verb = self._verbs.get(words[0])
         if verb is not None:
             composer.taken(event.text)
-            verb(words[1:])
+            verb(*words[1:2])
             return
         if self.talk.busy:
             self.notice("It is still answering: esc stops it.")
@@ -233,33 +231,27 @@ class ChatScreen(ConsoleScreen):
         composer.taken(event.text)
         self._say(event.text)
 
-    # What is typed with a slash, as in `kaos agent chat`.
+    @property
+    def _verbs(self) -> dict[str, Callable[..., Any]]:
+        """What is typed with a slash, as in `kaos agent chat`."""
+        return {
+            "/new": self.action_new,
+            "/sessions": self.action_sessions,
+            "/memory": self.action_memory,
+            "/tools": self._show_tools,
+            "/retry": self.action_again,
+            "/model": self._use_model,
+            "/help": self.action_help,
+            "/quit": self.console.back,
+        }
 
-    def _typed_new(self, words: list[str]) -> None:
-        self.action_new()
-
-    def _typed_sessions(self, words: list[str]) -> None:
-        self.action_sessions()
-
-    def _typed_memory(self, words: list[str]) -> None:
-        self.action_memory()
-
-    def _typed_tools(self, words: list[str]) -> None:
+    def _show_tools(self) -> None:
         self._side = True
         self._show_side()
 
-    def _typed_retry(self, words: list[str]) -> None:
-        self.action_again()
-
-    def _typed_model(self, words: list[str]) -> None:
-        self.talk.model = words[0] if words else None
+    def _use_model(self, name: str | None = None) -> None:
+        self.talk.model = name
         self._show_state()
-
-    def _typed_quit(self, words: list[str]) -> None:
-        self.console.back()
-
-    def _typed_help(self, words: list[str]) -> None:
-        self.notice(COMMANDS)
 
     # How it looks.
 
@@ -429,6 +421,6 @@ def _welcome(talk: Talk) -> Content:
         ("Write below; enter sends, ctrl+j begins a new line, esc stops an answer.\n", ""),
         ("alt+↑ goes to the blocks above: enter unfolds one, c copies it, e asks again in other words.\n", ""),
         ("ctrl+o opens an earlier conversation.\n" if talk.is_agent else "", ""),
-        (f"\n{COMMANDS}\n", ""),
+        (f"\n{AGENT_COMMANDS if talk.is_agent else MODEL_COMMANDS}\n", ""),
     ]
     return Content.assemble(*(Content.styled(text, style) for text, style in lines if text))

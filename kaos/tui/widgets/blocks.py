@@ -120,9 +120,9 @@ class Call(Block):
 
     foldable = True
 
-    def __init__(self, label: str, arguments: Any, delegation: bool = False, identity: str = "") -> None:
+    def __init__(self, label: str, arguments: Any, delegation: bool = False) -> None:
         super().__init__()
-        self.label, self.arguments, self.delegation, self.identity = label, arguments, delegation, identity
+        self.label, self.arguments, self.delegation = label, arguments, delegation
         self.result: str | None = None
         self.state = "running"  # running, done, failed, stopped
         self.seconds = 0.0

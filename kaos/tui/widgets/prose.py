@@ -53,7 +53,7 @@ def markdown(text: str, width: int, look: Look) -> list[Line]:
     console = _console(look)
     made = _Markdown(safe, look)
     lines = console.render_lines(made, console.options.update(width=max(1, width), height=None), pad=False)
-    return _trimmed(lines)
+    return _trimmed([Segment(text, _transparent(style)) for text, style, _ in line] for line in lines)
 
 
 def plain(text: str, width: int, style: Style) -> list[Line]:
@@ -119,6 +119,15 @@ class _Table(TableElement):
 _Markdown.elements = Markdown.elements | {
     "heading_open": _Heading, "fence": _Code, "code_block": _Code, "table_open": _Table,
 }  # fmt: skip
+
+
+@lru_cache(512)
+def _transparent(style: Style | None) -> Style | None:
+    """Without the terminal's default background, which is not that of the theme."""
+    if style is None or style.bgcolor is None or not style.bgcolor.is_default:
+        return style
+    kept = {name: getattr(style, name) for name in ("bold", "dim", "italic", "underline", "strike", "reverse")}
+    return Style(color=style.color, **kept)
 
 
 @lru_cache(1)

@@ -99,6 +99,7 @@ class Transcript(ScrollView, can_focus=True):
         self._placing = False
         self._filling = False
         self._look: Look | None = None
+        self._base = Style.null()
         self.cursor: Block | None = None
 
     # What it holds.
@@ -131,6 +132,11 @@ class Transcript(ScrollView, can_focus=True):
         return self._following
 
     @property
+    def drawn(self) -> bool:
+        """Whether all is drawn, also what nobody sees."""
+        return all(item.strips is not None for item in self._items)
+
+    @property
     def look(self) -> Look:
         if self._look is None:
             part = {
@@ -138,6 +144,7 @@ class Transcript(ScrollView, can_focus=True):
                 for name in ("muted", "accent", "code", "ok", "warn", "bad", "busy")
             }
             self._look = Look(base=Style.null(), dark=self.app.current_theme.dark, **part)
+            self._base = self.rich_style
         return self._look
 
     def notify_style_update(self) -> None:
@@ -238,7 +245,7 @@ class Transcript(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         line = y + self.scroll_offset.y
-        width, base = self.size.width, self.rich_style
+        width, base = self.size.width, self._base
         if not self._items or line >= self._starts[-1]:
             return Strip.blank(width, base)
         item = self._items[self._at(line)]
