@@ -66,7 +66,7 @@ class ContainerOverride(Model):
 class Telemetry(Model):
     enabled: Annotated[bool, Field(description="Send traces and metrics.")] = False
     endpoint: Annotated[
-        str | None, Field(max_length=1024, description="OTLP endpoint, for example http://collector:4317.")
+        str | None, Field(max_length=1024, description="Where they go, by OTLP over HTTP: http://collector:4318.")
     ] = None
 
 
