@@ -100,7 +100,7 @@ class DockerBackend:
         """Start the container; returns its id. Raises ExecFailed and NoImage."""
         self._client = await asyncio.to_thread(self._engine.client)
         if self._client is None:
-            why = f"the image {launch.image} has no local command and no Docker daemon answers"
+            why = f"the program of image {launch.image} is not on this machine and no Docker daemon answers"
             raise NoImage("ImageNeedsDocker", why)
         try:
             await asyncio.to_thread(self._pull, launch.image)

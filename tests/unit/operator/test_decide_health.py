@@ -58,7 +58,7 @@ CONTAINERS = [
      Reason.IMAGE_PULL_ERROR, "invalid reference format"),
     (waiting("ErrImageNeverPull", 'Container image "nosuchlocal:1" is not present with pull policy of Never'), {},
      Reason.IMAGE_PULL_ERROR, "is not present with pull policy of Never"),
-    (waiting("ImageNeedsDocker", "image x:1 has no local command and no Docker daemon answers"), {},
+    (waiting("ImageNeedsDocker", "the program of image x:1 is not on this machine and no Docker daemon answers"), {},
      Reason.IMAGE_NEEDS_DOCKER, "no Docker daemon answers"),
     (terminated(3, message="boom at last\n"), terminated(3, message="boom at last\n"), Reason.CRASH_LOOPING,
      "container mcp-server ended with code 3 (restarts: 3): boom at last"),
