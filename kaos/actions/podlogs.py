@@ -187,4 +187,4 @@ def explain_log(client: Client, refused: ApiError, source: PodsOf, pod: Object, 
 
 def shown(text: str) -> str:
     """A line as a terminal may show it: without colours of its own, and with nothing that steers."""
-    return sanitize.line(_COLOURS.sub("", text) if "\x1b" in text else text)
+    return sanitize.text(_COLOURS.sub("", text) if "\x1b" in text else text)

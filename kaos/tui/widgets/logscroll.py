@@ -1,0 +1,295 @@
+"""Where the lines of a log are: which are shown, on which rows, and which rows are on the screen.
+
+What takes long (a filter or wrapping over all lines) is done in slices, the newest lines first, so that a key is never
+kept waiting. While one reads, nothing that stands on the screen or comes after it is dropped: `full` asks to wait.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Any, NamedTuple
+
+from textual.cache import LRUCache
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+
+from kaos.actions.podlogs import LogLine, shown
+from kaos.kube import sanitize
+from kaos.tui.widgets.filters import Filter, everything
+from kaos.tui.widgets.loglines import MOST_LINES, LineStore, Speaker
+from kaos.tui.widgets.logpaint import cuts, width_of
+from kaos.tui.widgets.logrows import Rows
+from kaos.tui.widgets.logtext import Shown, show
+
+_SLICE_S = 0.008
+_SLICE = 400  # lines
+_BREATH_S = 0.005  # between slices, for keys
+TIME_WIDTH = 13
+_WIDEST_LABEL = 24
+COLOURS = 6
+
+
+class _Laid(NamedTuple):
+    """A line as shown, and for each of its rows which part of which piece it holds."""
+
+    shown: Shown
+    parts: Sequence[tuple[int, int, int]]
+
+
+class LogScroll(ScrollView, can_focus=True):
+    """Lines of one or several pods; how they look is the matter of LogView."""
+
+    class Changed(Message):
+        """It follows, wraps, dates or filters otherwise than before."""
+
+    def __init__(self, most: int = MOST_LINES, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.store = LineStore(most)
+        self.rows = Rows()
+        self.following = True
+        self.wrapped = False
+        self.dated = False
+        self.filter: Filter = everything()
+        self.only = True  # only lines that match are shown
+        self.dropped = 0
+        self.unseen = 0
+        self.cursor: int | None = None
+        self.marks: set[int] = set()
+        self._unfolded: set[int] = set()
+        self._matches = array("q")
+        self._labels: dict[Speaker, tuple[str, str]] = {}  # label, component
+        self._label_width = 0
+        self._laid: LRUCache[int, _Laid] = LRUCache(512)
+        self._top = self.rows.first  # the row at the top of the screen
+        self._placing = False
+        self._scan_at = 0  # lines before this one have not been looked at since the last change
+        self._scanning: Any = None
+        self._anchor: int | None = None  # the line to come back to once it has been looked at
+        self._width = 0  # for which rows are laid
+
+    # Lines come.
+
+    @property
+    def full(self) -> bool:
+        """Whether more lines would push out some that one is reading or has not seen."""
+        return not self.following and self.store.excess() > 0
+
+    def write(self, lines: Sequence[LogLine]) -> None:
+        """Lines to show after those that are there."""
+        start = self.store.end
+        self.store.add(lines)
+        if len(self._labels) != len(self.store.speakers):
+            self._label()
+        before = len(self.rows)
+        self._take(start, self.store.end)
+        if not self.following:
+            self.unseen += len(self.rows) - before
+        self._drop()
+        self._settle()
+
+    def _take(self, start: int, stop: int) -> None:
+        numbers: Sequence[int] = range(start, stop)
+        if self.filter.pattern is not None:
+            matching = self._matching(start, stop)
+            self._matches.extend(matching)
+            if self.only:
+                numbers = matching
+        if self.wrapped:
+            self.rows.append(numbers, map(self._height, numbers))
+        elif isinstance(numbers, range):
+            self.rows.append_range(start, stop)
+        else:
+            self.rows.append(numbers, repeat(1, len(numbers)))
+
+    def _matching(self, start: int, stop: int) -> list[int]:
+        matches = self.filter.matches
+        return [number for number, text in enumerate(self.store.texts(start, stop), start) if matches(shown(text))]
+
+    def _drop(self) -> None:
+        """Let go of the oldest lines; while one reads, only of those above the screen."""
+        count = self.store.excess()
+        if count and not self.following:
+            top = self.rows.at(self._top)
+            count = min(count, top[0] - self.store.first if top else 0)
+        if count <= 0:
+            return
+        self.store.drop(count)
+        first = self.store.first
+        self.dropped += count
+        self.rows.drop_before(first)
+        del self._matches[: bisect_left(self._matches, first)]
+        self._scan_at = max(self._scan_at, first)
+        self._unfolded = {number for number in self._unfolded if number >= first}
+        self.marks = {number for number in self.marks if number >= first}
+        if self.cursor is not None and self.cursor < first:
+            self.cursor = None
+
+    def clear(self) -> None:
+        """Forget all lines."""
+        self.store.clear()
+        self.dropped = self.unseen = 0
+        self.cursor = None
+        self.marks.clear()
+        self._unfolded.clear()
+        self.following = True
+        self._rebuild()
+        self.post_message(self.Changed())
+
+    # Pods and their names.
+
+    def _label(self) -> None:
+        speakers = self.store.speakers
+        several = len({speaker.source for speaker in speakers}) > 1
+        before = self._label_width
+        texts = [_label(speaker, several) for speaker in speakers]
+        if len(set(texts)) < len(texts):
+            texts = [speaker.pod for speaker in speakers]
+        safe = [sanitize.line(text)[:_WIDEST_LABEL] for text in texts]
+        names = [f"log--pod{index % COLOURS}" for index in range(len(safe))]
+        self._labels = dict(zip(speakers, zip(safe, names, strict=True), strict=True))
+        self._label_width = max(map(width_of, safe)) + 1 if len(safe) > 1 else 0
+        if self.wrapped and self._label_width != before:
+            self._rebuild()
+
+    def label_of(self, number: int) -> str:
+        """The short name of the pod of a line."""
+        return self._labels.get(self.store.speaker(number), ("", ""))[0]
+
+    # Rows.
+
+    @property
+    def _prefix_width(self) -> int:
+        return 1 + (TIME_WIDTH if self.dated else 0) + self._label_width
+
+    @property
+    def _room(self) -> int:
+        """For text, in cells."""
+        return max(8, self.scrollable_content_region.width - self._prefix_width)
+
+    def _lay(self, number: int) -> _Laid:
+        found = self._laid.get(number)
+        if found is None:
+            what = show(self.store.text(number), number in self._unfolded)
+            if self.wrapped:
+                room = self._room
+                parts = [(i, *span) for i, piece in enumerate(what.pieces) for span in cuts(piece, room)]
+            else:
+                parts = [(i, 0, len(piece)) for i, piece in enumerate(what.pieces)]
+            found = self._laid[number] = _Laid(what, parts)
+        return found
+
+    def _height(self, number: int) -> int:
+        if self.wrapped:
+            text = self.store.text(number)
+            if number not in self._unfolded and text.isascii() and text.isprintable() and not text.startswith("{"):
+                return -(-len(text) // self._room) or 1
+        elif number not in self._unfolded:
+            return 1
+        return len(self._lay(number).parts)
+
+    def _rebuild(self) -> None:
+        """Find out anew which lines are shown and on which rows; goes on by slices."""
+        top = self.rows.at(self._top)
+        self._anchor = None if self.following or top is None else self.cursor if self._is_visible() else top[0]
+        self.rows.clear()
+        del self._matches[:]
+        self._laid.clear()
+        self._width = self.scrollable_content_region.width
+        self.unseen = 0
+        self._scan_at = self.store.end
+        if self.filter.pattern is None and not self.wrapped and not self._unfolded:
+            self.rows.append_range(self.store.first, self.store.end)
+            self._scan_at = self.store.first
+        if self.text_selection is not None:
+            self.screen.clear_selection()
+        self._top = self.rows.first
+        self._scan_on()
+
+    def _scan_on(self) -> None:
+        if self._scanning is not None:
+            self._scanning.stop()
+            self._scanning = None
+        until = time.perf_counter() + _SLICE_S
+        while self._scan_at > self.store.first and time.perf_counter() < until:
+            start = max(self.store.first, self._scan_at - _SLICE)
+            numbers: Sequence[int] = range(start, self._scan_at)
+            if self.filter.pattern is not None:
+                matching = self._matching(start, self._scan_at)
+                self._matches[:0] = array("q", matching)
+                numbers = matching if self.only else numbers
+            self.rows.prepend(numbers, [self._height(number) for number in numbers])
+            self._scan_at = start
+        if self._anchor is not None and self._scan_at <= self._anchor:
+            near = self.rows.neighbour(self._anchor, 0)
+            self._top = self._top if near is None else self.rows.top(near) or self._top
+            self._anchor = None
+        self._settle()
+        if self._scan_at > self.store.first:
+            self._scanning = self.set_timer(_BREATH_S, self._scan_on)
+
+    @property
+    def scanning(self) -> bool:
+        """Whether there are lines that have not been looked at yet."""
+        return self._scan_at > self.store.first
+
+    def _settle(self) -> None:
+        """Scroll to where one is, in rows that may have changed."""
+        height, page = self.rows.height, self.scrollable_content_region.height
+        size = Size(self._prefix_width + (0 if self.wrapped else self.store.longest), height)
+        self._placing = True
+        try:
+            if size != self.virtual_size:
+                self.virtual_size = size
+            if self.following:
+                self._top = self.rows.end - page
+            y = min(max(self._top - self.rows.first, 0), max(0, height - page))
+            self._top = self.rows.first + y
+            self.scroll_to(y=y, animate=False, immediate=True, force=True)
+        finally:
+            self._placing = False
+        self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if self._placing:
+            return
+        self._top = self.rows.first + round(new_value)
+        self.follow(round(new_value) >= self.max_scroll_y)
+
+    def on_resize(self) -> None:
+        if self.wrapped and self.scrollable_content_region.width != self._width:
+            self._rebuild()
+        else:
+            self._settle()
+
+    def _is_visible(self) -> bool:
+        """Whether the cursor is on the screen."""
+        top = self.rows.top(self.cursor) if self.cursor is not None else None
+        return top is not None and self._top <= top < self._top + self.scrollable_content_region.height
+
+    def follow(self, wanted: bool) -> None:
+        """Stay at the end, or stand still."""
+        if wanted == self.following:
+            return
+        self.following = wanted
+        if wanted:
+            self.unseen, self.cursor = 0, None
+            self._drop()
+            self._settle()
+        self.refresh()
+        self.post_message(self.Changed())
+
+
+def _label(speaker: Speaker, several: bool) -> str:
+    """The part of a pod's name that tells it from the others, after the resource where there are several."""
+    resource = speaker.source.rpartition("/")[2]
+    base, dash, last = speaker.pod.rpartition("-")
+    short = last if dash and base else speaker.pod
+    if not several:
+        return short
+    return resource if resource == speaker.pod else f"{resource}-{short}"
