@@ -19,6 +19,7 @@ _IN_BODY = re.compile(r"^Invalid value: (.+): \S+ in body (should|must) ", re.DO
 _FORBIDDEN = re.compile(r"^\S+(?: \S+)? is forbidden: ")
 _UNKNOWN_FIELD = re.compile(r'unknown field "([^"]+)"|(?:^|\s)\.?(\S+): field not declared in schema')
 _WRONG_TYPE = re.compile(r"\s\.?(\S+): (expected .+)$", re.MULTILINE)
+_TWICE = re.compile(r': \.?(\S+): duplicate entries for key \[\w*="(.*)"\]$')
 _EXAMPLE = re.compile(r" \(e\.g\. .*\)$", re.DOTALL)
 _ABBREVIATED = 80
 
@@ -49,6 +50,8 @@ def explain(
         )
     if wrong := _WRONG_TYPE.search(refused.message):
         return UsageError(f"{where} is not valid: {wrong[1]}: {wrong[2]}", "")
+    if twice := _TWICE.search(refused.message):
+        return UsageError(f"{where} is not valid: {twice[1]} lists {twice[2]} twice.", "")
     if refused.code == 413 or "request is too large" in refused.message or "limit is 3145728" in refused.message:
         return UsageError(f"{where} is too large for the API server.", "Put bigger programs into an image.")
     if refused.code == 409 and refused.reason == "AlreadyExists":

@@ -161,7 +161,9 @@ REASONS: dict[Reason, Explanation] = {
         "A ConfigMap that the pod refers to, or one of its keys, is missing.", "Create it.", Phase.WAITING
     ),
     Reason.INVALID_PARAMS: Explanation(
-        "The runtime cannot use spec.params.", "Correct them; the message says where.", Phase.FAILED
+        "The runtime cannot use spec.params, or LiteLLM proxyConfig.configYaml.",
+        "Correct them; the message says where.",
+        Phase.FAILED,
     ),
     Reason.INVALID_POD_SPEC: Explanation(
         "The pod that container and podSpec add up to is refused.", "Change the named field.", Phase.FAILED
@@ -219,7 +221,9 @@ REASONS: dict[Reason, Explanation] = {
         Phase.FAILED,
     ),
     Reason.HANDSHAKE_FAILED: Explanation(
-        "The pod is up, but MCP gets no answer.", "Check spec.port and spec.path, and the log.", Phase.FAILED
+        "The pod is up, but does not answer in its protocol.",
+        "Read its log; of an MCPServer check spec.port and spec.path too.",
+        Phase.FAILED,
     ),
     Reason.NOT_AN_MCP_SERVER: Explanation(
         "The pod answers, but not in MCP.", "Check the image, spec.port and spec.path.", Phase.FAILED

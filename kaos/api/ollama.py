@@ -60,7 +60,7 @@ class Pull:
         if not isinstance(told, dict):
             raise ValueError("the answer is not Ollama's")
         if error := told.get("error"):
-            raise ValueError(f"the model cannot be pulled: {error}")
+            raise ValueError(f"it cannot be pulled: {error}")
         status = str(told.get("status") or "")
         self.complete = status == "success"
         total, done = told.get("total"), told.get("completed") or 0

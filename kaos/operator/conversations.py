@@ -16,6 +16,7 @@ from kaos.mcp.wire import McpError
 from kaos.operator import ollama
 from kaos.operator.decide import health, spoken
 from kaos.operator.decide.world import Ask, Handshake
+from kaos.operator.ollama import NoModel
 from kaos.operator.podhttp import Refused, TooLarge, Unreachable, get_json, sender
 
 Object = dict[str, Any]
@@ -53,6 +54,8 @@ async def converse(client: AsyncClient, ask: Ask, tell: Callable[[Handshake], No
         return bad(Reason.HANDSHAKE_FAILED, f"no answer in {language} within {timeout_s:.0f} s ({where}); read its log")
     except Unreachable as error:
         return bad(Reason.HANDSHAKE_FAILED, f"{error} ({where}); read its log")
+    except NoModel as error:
+        return bad(Reason.HANDSHAKE_FAILED, str(error))
     except McpError as error:
         return bad(Reason.NOT_AN_MCP_SERVER, f"{error.cause} ({where}); check the image, spec.port and spec.path")
     except TooLarge as error:

@@ -16,8 +16,12 @@ TELL_S = 2.0  # between two words about how far a pull is
 SILENT_S = 120.0
 
 
+class NoModel(Exception):
+    """Ollama is well, but cannot have the model."""
+
+
 async def pull(client: AsyncClient, ask: Ask, tell: Callable[[str], None]) -> None:
-    """Pull the whole model, telling in words how far it is. Raises ValueError when it cannot be had, TimeoutError."""
+    """Pull the whole model, telling in words how far it is. Raises NoModel when it cannot be had, TimeoutError."""
     pulling = Pull(ask.model)
     send, headers = sender(client, ask, PULL_PATH), {"content-type": "application/json"}
     answer = await send("POST", headers, pulling.request)
@@ -32,12 +36,14 @@ async def pull(client: AsyncClient, ask: Ask, tell: Callable[[str], None]) -> No
                 if time.monotonic() - told_at >= TELL_S:
                     told_at = time.monotonic()
                     tell(f"pulling model {ask.model}: {step}")
+    except ValueError as error:
+        raise NoModel(f"model {ask.model}: {error}; check hostedConfig.model and the way to its registry") from None
     finally:
         answer.close()
 
 
 async def load(client: AsyncClient, ask: Ask) -> None:
-    """Load the model; it answers at once from then on. Raises ValueError when it cannot."""
+    """Load the model; it answers at once from then on. Raises NoModel when it cannot."""
     body = json.dumps({"model": ask.model, "stream": False}).encode()
     answer = await sender(client, ask, "/api/generate")("POST", {"content-type": "application/json"}, body)
     try:
@@ -46,4 +52,5 @@ async def load(client: AsyncClient, ask: Ask) -> None:
         answer.close()
     told = json.loads(data)
     if answer.head.status != 200 or told.get("error"):
-        raise ValueError(f"the model cannot be loaded: {told.get('error', f'HTTP {answer.head.status}')}")
+        why = told.get("error", f"HTTP {answer.head.status}")
+        raise NoModel(f"model {ask.model} cannot be loaded: {why}; read its log, it may need more memory")

@@ -162,6 +162,18 @@ def test_another_model_is_pulled_by_hand(place, kaos, namespace, models):
     assert "Traceback" not in absent.stderr
 
 
+@pytest.mark.full
+def test_a_model_that_is_not_to_be_had_is_told_with_its_registrys_words(place, kaos, namespace, models):
+    absent = "127.0.0.1:1/library/absent"
+    with shop(place, models) as open_shop:
+        manifest = modelapi("hosted", **open_shop.spec(absent))
+        kaos("modelapi", "deploy", "-f", "-", "-n", namespace, stdin=manifest).ok()
+        failed = place.until(MODELAPIS, "hosted", namespace, lambda obj: reason(obj) == "HandshakeFailed", 90)
+    assert message(failed).startswith(f"model {absent}: it cannot be pulled: ")
+    assert "connection refused" in message(failed)
+    assert "check hostedConfig.model" in message(failed)
+
+
 def test_only_a_hosted_model_api_pulls_models(kaos, namespace):
     kaos("modelapi", "deploy", "-f", "-", "-n", namespace, "--wait", stdin=modelapi()).ok()
     refused = kaos("modelapi", "pull", "mock", "-n", namespace)

@@ -106,6 +106,23 @@ def test_a_field_of_the_wrong_type_is_named(client):
     assert error.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (
+            '.spec.proxyConfig.models: duplicate entries for key [="small"]',
+            "spec.proxyConfig.models lists small twice.",
+        ),
+        ('.spec.container.env: duplicate entries for key [name="A"]', "spec.container.env lists A twice."),
+    ],
+)
+def test_what_stands_twice_in_a_list_is_named(client, place, words):
+    message = f"failed to create typed patch object (default/x; kaos.tools/v1alpha1, Kind=MCPServer): {place}"
+    error = told(client, 500, message, reason="")
+    assert error.cause == f"MCPServer ns/x is not valid: {words}"
+    assert error.exit_code == 2
+
+
 def test_a_missing_right_is_named(client):
     message = (
         'mcpservers.kaos.tools is forbidden: User "eve" cannot list resource "mcpservers" in API group "kaos.tools" '

@@ -43,7 +43,7 @@ def test_the_cause_comes_first_with_its_cure_and_what_it_breaks(kaos, room, brok
         f"  Breaks:  Agent {room}/helper\n"
         "\n"
         f"✖ MCPServer {room}/calc: line 1: \x1b[31mSyntaxError.\n"
-        "  Means:   The runtime cannot use spec.params.\n"
+        "  Means:   The runtime cannot use spec.params, or LiteLLM proxyConfig.configYaml.\n"
         "  Cure:    Correct them; the message says where.\n"
         f"  Command: kaos mcp edit calc -n {room}\n"
         f"  Breaks:  Agent {room}/helper\n"
