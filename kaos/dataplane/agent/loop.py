@@ -246,7 +246,7 @@ class _Work:
     async def _result(self, offer: Offer, name: str, identity: str, arguments: Object | None) -> str:
         """Raises ToolFailed."""
         if name not in offer.tools and name not in offer.peers:
-            raise ToolFailed(f"there is no tool {name}")
+            raise ToolFailed(f"there is no tool {name}{self._agent.toolbox.lacking()}")
         if arguments is None:
             raise ToolFailed("the arguments are not a JSON object")
         agent = self._agent

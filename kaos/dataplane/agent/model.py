@@ -14,6 +14,7 @@ import aiohttp
 
 from kaos.dataplane.agent.completions import ANSWER_LIMIT, Chunks, Said, whole
 from kaos.dataplane.agent.settings import Settings
+from kaos.dataplane.faults import worded
 from kaos.dataplane.model import mock
 from kaos.dataplane.model.openai import Failure, usage, words
 from kaos.dataplane.telemetry import Telemetry
@@ -95,7 +96,7 @@ class Model:
             message = f"the model at {self._settings.model_url} did not answer in time"
             raise Failure(504, "server_error", message, code="model_timeout") from None
         except (aiohttp.ClientError, OSError) as error:
-            message = f"the model at {self._settings.model_url} cannot be reached: {error}"
+            message = f"the model at {self._settings.model_url} cannot be reached: {worded(error)}"
             raise Again(Failure(502, "server_error", message, code="model_unreachable")) from None
         heard = False
 
@@ -117,7 +118,7 @@ class Model:
             message = "the model fell silent in the middle of its answer"
             raise Failure(504, "server_error", message, code="model_timeout") from None
         except (aiohttp.ClientError, OSError) as error:
-            message = f"the model's answer was cut: {error}"
+            message = f"the model's answer was cut: {worded(error)}"
             raise _again_unless(heard, Failure(502, "server_error", message, code="model_cut")) from None
         except Failure as failure:
             raise (_again_unless(heard, failure) if failure.code == "model_cut" else failure) from None

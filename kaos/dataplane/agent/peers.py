@@ -18,6 +18,7 @@ import aiohttp
 from kaos.dataplane.agent.settings import Peer, Settings
 from kaos.dataplane.agent.tools import fitting_name
 from kaos.dataplane.agent.turns import ToolFailed, Turn
+from kaos.dataplane.faults import worded
 from kaos.dataplane.model.openai import Failure, text_of
 from kaos.dataplane.telemetry import Telemetry
 from kaos.kube import sanitize
@@ -152,9 +153,10 @@ class Peers:
             if not isinstance(card, dict):
                 raise ToolFailed("its card is no card")
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError, ToolFailed) as error:
+            why = "no card in time" if isinstance(error, TimeoutError) else worded(error)
+            one.problem = f"{one.card_url}: {why}; see: kaos agent describe {one.peer.name}"
             if not one.failures:
-                log.warning("agent %s is away: %s", one.peer.name, sanitize.line(str(error)))
-            one.problem = str(error) or "no answer in time"
+                log.warning("agent %s is away: %s", one.peer.name, sanitize.line(one.problem))
             one.failures += 1
         else:
             one.description, one.problem = str(card.get("description") or ""), ""
@@ -178,7 +180,7 @@ class Peers:
         except TimeoutError:
             raise ToolFailed(f"{one.peer.name} did not answer within {self._limits.answer_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise ToolFailed(f"{one.peer.name} cannot be reached: {error}") from None
+            raise ToolFailed(f"{one.peer.name} at {one.card_url} cannot be reached: {worded(error)}") from None
 
     async def _send(self, one: PeerConnection, message: str, headers: dict[str, str], context: str) -> str:
         sent: Object = {"messageId": uuid.uuid4().hex, "contextId": context}

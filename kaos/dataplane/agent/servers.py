@@ -19,6 +19,7 @@ import aiohttp
 from kaos.dataplane.agent.results import as_text, cut
 from kaos.dataplane.agent.settings import Limits, Server
 from kaos.dataplane.agent.turns import ToolFailed
+from kaos.dataplane.faults import worded
 from kaos.dataplane.telemetry import Telemetry
 from kaos.errors import KaosError
 from kaos.kube import sanitize
@@ -114,9 +115,9 @@ class ServerConnection:
             async with asyncio.timeout(LIST_TIMEOUT_S), self._session() as session:
                 listed = await session.list_tools()
         except TimeoutError:
-            self._lost(f"no list of tools within {LIST_TIMEOUT_S:.0f} s")
+            self._lost(self._told(f"no list of tools within {LIST_TIMEOUT_S:.0f} s"))
         except _FAULTS as error:
-            self._lost(str(error) or type(error).__name__)
+            self._lost(self._told(worded(error)))
         else:
             tools = {tool["name"]: tool for tool in map(self._usable, listed[:TOOLS_LIMIT]) if tool is not None}
             self._tell_of_changes(tools)
@@ -194,13 +195,20 @@ class ServerConnection:
         except TooLarge as error:
             beginning = error.beginning.decode(errors="replace")
             raise ToolFailed(f"{error.cause}. [cut here; it begins with:] {beginning}") from None
+        except RpcError as error:
+            self._wanted.set()  # another than it was
+            raise ToolFailed(str(error)) from None
         except _FAULTS as error:
-            self._wanted.set()  # gone, or another than it was
-            why = "the answer is nested too deeply" if isinstance(error, RecursionError) else str(error)
-            raise ToolFailed(why or type(error).__name__) from None
+            self._wanted.set()  # gone
+            why = "the answer is nested too deeply" if isinstance(error, RecursionError) else worded(error)
+            raise ToolFailed(f"tool server {self.server.name}: {self._told(why)}") from None
         if failed:
             raise ToolFailed(text)
         return text
+
+    def _told(self, why: str) -> str:
+        """For a person who may not know what stands behind the name."""
+        return f"{self.server.url}: {why}; see: kaos mcp describe {self.server.name}"
 
     @contextlib.asynccontextmanager
     async def _session(self) -> AsyncIterator[AsyncMcpSession]:

@@ -81,6 +81,11 @@ class Toolbox:
                 task.cancel()
         return self._named(reserved)
 
+    def lacking(self) -> str:
+        """Whose tools are not there now, to be put after a sentence; empty when all servers are there."""
+        away = [f"tool server {one.server.name} is away, {one.problem}" for one in self.connections if one.problem]
+        return "".join(f"; {one}" for one in away)
+
     def _named(self, reserved: Iterable[str]) -> dict[str, Tool]:
         found = [(one, tool) for one in self.connections for tool in one.tools.values()]
         names = names_apart([(one.server.name, tool["name"]) for one, tool in found], reserved)

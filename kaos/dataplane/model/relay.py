@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 import logging
-import os
 import re
 import urllib.request
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
+from kaos.dataplane.faults import worded
 from kaos.dataplane.model import body, openai, server
 from kaos.dataplane.model.body import Body
 from kaos.dataplane.model.openai import Failure, Reply, invalid
@@ -121,7 +121,7 @@ class _Relay:
         except TimeoutError:
             raise Failure(504, "server_error", f"the provider at {target.base} did not answer in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            why = f"the provider at {target.base} cannot be reached: {_worded(error)}"
+            why = f"the provider at {target.base} cannot be reached: {worded(error)}"
             raise Failure(502, "server_error", why) from None
         try:
             await _check_protocol(answer, target.base)
@@ -154,7 +154,7 @@ async def _pieces(answer: aiohttp.ClientResponse, base: str) -> AsyncIterator[by
     except TimeoutError:
         why = "fell silent"
     except aiohttp.ClientError as error:
-        why = f"broke off ({_worded(error)})"
+        why = f"broke off ({worded(error)})"
     else:
         return
     raise Failure(502, "server_error", f"the provider at {base} {why} in the middle of its answer")
@@ -187,18 +187,6 @@ async def _check_protocol(answer: aiohttp.ClientResponse, base: str) -> None:
     headers = {"retry-after": answer.headers["retry-after"]} if "retry-after" in answer.headers else {}
     error = "server_error" if status >= 500 or status < 400 else "invalid_request_error"
     raise Failure(status if status >= 400 else 502, error, message, headers)
-
-
-def _worded(error: Exception) -> str:
-    """What went wrong, without the library's own words around it."""
-    cause = getattr(error, "os_error", error)
-    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
-        return os.strerror(cause.errno)
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "it closed the connection"
-    return str(error) or type(error).__name__
 
 
 @cache

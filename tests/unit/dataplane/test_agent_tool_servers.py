@@ -131,6 +131,23 @@ def test_a_server_that_is_away_lacks_its_tools_and_comes_back_by_itself(begin):
         server.stop()
 
 
+def test_a_server_that_cannot_be_reached_is_told_with_its_address_and_what_to_do(begin):
+    url = begin({"away": "http://127.0.0.1:9/mcp"})
+    (server,) = tools_of(url)["servers"]
+    told = "http://127.0.0.1:9/mcp: Connection refused; see: kaos mcp describe away"
+    assert (server["ready"], server["message"]) == (False, told)
+    assert answer(url, "call add {}") == f"Error: there is no tool add; tool server away is away, {told}"
+
+
+def test_a_call_of_a_server_that_has_just_gone_names_it(begin):
+    server = OddServer(True, tool("add")).start()
+    url = begin({"leaving": server.url})
+    tools_of(url)
+    server.stop()
+    said = answer(url, "call add {}")
+    assert f"tool server leaving: {server.url}: Connection refused; see: kaos mcp describe leaving" in said
+
+
 def test_tools_that_change_are_seen_by_the_next_answers(begin, backend):
     server = OddServer(True, tool("old")).start()
     url = begin({"s": server.url})
