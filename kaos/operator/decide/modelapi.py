@@ -66,10 +66,14 @@ def kind_of(spec: Object) -> str:
 
 
 def _ask(spec: Object, pod: Object) -> Ask:
-    if kind_of(spec) != "hosted":
-        path = READINESS_PATH if _wants_key(pod) else MODELS_PATH
-        return workload.ask_of(pod, MODEL_CONTAINER, path, "models")
-    return replace(workload.ask_of(pod, MODEL_CONTAINER, MODELS_PATH, "hosted"), model=spec["hostedConfig"]["model"])
+    match kind_of(spec):
+        case "hosted":
+            asked = workload.ask_of(pod, MODEL_CONTAINER, MODELS_PATH, "hosted")
+            return replace(asked, model=spec["hostedConfig"]["model"])
+        case "proxy" if _wants_key(pod):
+            return workload.ask_of(pod, MODEL_CONTAINER, READINESS_PATH, "models")
+        case _:
+            return workload.ask_of(pod, MODEL_CONTAINER, MODELS_PATH, "models")
 
 
 def _wants_key(pod: Object) -> bool:

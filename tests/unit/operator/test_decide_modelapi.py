@@ -81,9 +81,17 @@ def test_a_proxy_that_lists_nothing_without_a_key_is_ready_with_the_models_of_it
     assert status["modelsSummary"] == "a, openai/*"
 
 
-@pytest.mark.parametrize(("container", "path"), [(KEY, "/health/readiness"), ({}, "/v1/models")])
-def test_a_proxy_with_a_key_is_asked_where_none_is_needed(container: Object, path: str) -> None:
-    obj = proxy("a", container=container)
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        ({"container": KEY}, "/health/readiness"),
+        ({}, "/v1/models"),
+        ({"type": "mock", "proxyConfig": None, "container": KEY}, "/v1/models"),
+    ],
+    ids=["with a key", "without one", "a mock, which has no use for one"],
+)
+def test_a_proxy_with_a_key_is_asked_where_none_is_needed(spec: Object, path: str) -> None:
+    obj = proxy("a", **spec)
     ask = decide(obj, running(obj, a_pod())).ask
     assert (ask.path, ask.protocol, ask.port) == (path, "models", 8000)
 
