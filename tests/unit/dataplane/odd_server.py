@@ -141,6 +141,12 @@ class OddServer:
                 return self._answer(message, {"content": content})
             case "structured":
                 return self._answer(message, {"content": [], "structuredContent": {"sum": 5}})
+            case "wrong_id":
+                return self._answer(message | {"id": message["id"] + 1000}, {"content": []})
+            case "broken_json":
+                return web.Response(text='{"jsonrpc": "2.0", "id"', content_type="application/json")
+            case "no_content":
+                return self._answer(message, {"content": "a text"})
             case "html":
                 return web.Response(text="<html>busy</html>", content_type="text/html")
             case "cut":
