@@ -115,9 +115,8 @@ class Place:
             return
         given = [word for pair in (build_args or {}).items() for word in ("--build-arg", "=".join(pair))]
         command = ["docker", "build", "--network", "host", "-q", "-t", image, *given, *map(str, build)]
-        subprocess.run(command, check=True, capture_output=True)
-        load = ["kind", "load", "docker-image", image, "--name", context.removeprefix("kind-")]
-        subprocess.run(load, check=True, capture_output=True)
+        _quietly(command)
+        _quietly(["kind", "load", "docker-image", image, "--name", context.removeprefix("kind-")])
 
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         """A command that runs on beside the test; the caller ends it."""
@@ -129,6 +128,12 @@ class Place:
             text=True,
             env=self.env | env,
         )
+
+
+def _quietly(command: list[str]) -> None:
+    """Run it; what it says is of interest only when it fails."""
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, f"{' '.join(command)}: {finished.stdout}{finished.stderr}"
 
 
 def free_port() -> int:
