@@ -1,0 +1,216 @@
+"""The map: who uses whom, live, in both directions; what is broken is red and says why."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.widgets import Static
+
+from kaos.actions.graph import Edge, Graph, graph
+from kaos.actions.health import Ref
+from kaos.actions.kinds import KINDS
+from kaos.kube import sanitize
+from kaos.kube.resources import Resource
+from kaos.tui.kinds import BY_COMMAND
+from kaos.tui.looks import BAD, MUTED, TONES, Cell, cell
+from kaos.tui.places import Place
+from kaos.tui.screens.base import ConsoleScreen
+from kaos.tui.screens.states import tone
+from kaos.tui.widgets.filters import Filter
+from kaos.tui.widgets.outline import Outline, Twig
+
+_RESOURCES = {kind.resource for kind in KINDS}
+DEPTH = 3  # how far the tree is unfolded at first
+_BACKWARDS = {"thinks with": "thought with by", "uses tools of": "used by", "delegates to": "asked by"}
+
+
+class MapScreen(ConsoleScreen):
+    """Of a namespace or of all; of one resource it begins there."""
+
+    filterable = True
+    DEFAULT_CSS = """
+    MapScreen {
+        & Outline { height: 1fr; padding: 0 1; }
+        & #about { height: auto; min-height: 3; max-height: 8; padding: 0 1; border-top: solid $panel; }
+        &.-wide Body { layout: horizontal; }
+        &.-wide Outline { width: 2fr; }
+        &.-wide #about { width: 1fr; height: 1fr; max-height: 100%; border-top: none; border-left: solid $panel; }
+    }
+    """
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (120, "-wide")]
+    BINDINGS: ClassVar[list[Any]] = [
+        Binding("u", "turn", "uses / used by", id="map.turn"),
+        Binding("exclamation_mark", "problems", "broken only", key_display="!", id="list.problems"),
+        Binding("w", "look('why')", "why", id="list.why"),
+        Binding("i", "look('')", "use", id="list.interact", show=False),
+        Binding("l", "look('logs')", "logs", id="list.logs", show=False),
+        Binding("0", "all_namespaces", "all namespaces", id="list.all", show=False),
+    ]
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._graph = Graph()
+        self._backwards = False
+        self._broken_only = False
+
+    def crumbs(self) -> tuple[str, ...]:
+        words = super().crumbs() if self.place.name else (self.session.namespace or "all namespaces", "map")
+        return (*words, "used by") if self._backwards else words
+
+    def argv(self) -> tuple[str, ...]:
+        namespace = self.place.namespace if self.place.name else self.session.namespace
+        return ("map", "-n", namespace) if namespace else ("map", "-A")
+
+    def body(self) -> ComposeResult:
+        yield Outline(empty="Nothing runs here yet.  :deploy makes something.")
+        yield Static(id="about")
+
+    def on_mount(self) -> None:
+        self.query_one(Outline).focus()
+
+    def on_objects(self, changed: set[Resource]) -> None:
+        if changed and not changed & _RESOURCES:
+            return
+        session = self.session
+        if not any(session.known(kind.resource) for kind in KINDS):
+            return
+        objects = {
+            Ref(kind.title, namespace, name): {**obj, "kind": kind.title}
+            for kind in KINDS
+            for (namespace, name), obj in session.objects(kind.resource).items()
+        }
+        self._graph = graph(objects)
+        self._draw()
+
+    def on_filter(self, found: Filter) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        whole = self._graph
+        told: set[Ref] = set()
+        twigs = [self._twig(ref, None, (), told) for ref in self._roots()]
+        if self._broken_only:
+            twigs = [one for one in map(_broken, twigs) if one is not None]
+        if self.filter.text:
+            twigs = [one for one in twigs if self._matches(one)]
+        outline = self.query_one(Outline)
+        if whole.nodes and not twigs:
+            outline.empty = "Nothing is broken." if self._broken_only else f"Nothing matches {self.filter.text!r}."
+        outline.fill(twigs)
+        self._tell()
+
+    def _roots(self) -> list[Ref]:
+        place, whole = self.place, self._graph
+        if place.name:
+            here = Ref(BY_COMMAND[place.kind].title, place.namespace or "", place.name)
+            return [here] if here in whole.nodes else []
+        if not self._backwards:
+            return whole.roots()
+        leaves = [ref for ref in whole.nodes if not whole.uses(ref)]
+        return leaves or list(whole.nodes)
+
+    def _twig(self, ref: Ref, edge: Edge | None, path: tuple[Ref, ...], told: set[Ref]) -> Twig:
+        """What was taken apart above is not taken apart again: agents may know each other in any number of ways."""
+        node, whole = self._graph.nodes[ref], self._graph
+        name = ref.name if self.session.namespace == ref.namespace else f"{ref.namespace}/{ref.name}"
+        cells = [Cell(_word(edge, self._backwards), MUTED)] if edge else [Cell(ref.kind, MUTED)]
+        broken = edge.problem if edge else ""
+        cells += [
+            cell(name, "strong"),
+            Cell(f"{node.state.glyph} {node.state}", tone(node.state)),
+            *([cell(node.about, MUTED)] if node.about else []),
+        ]
+        if broken:
+            cells.append(cell(f"✖ {broken}", BAD))
+        elif node.reason:
+            cells.append(cell(node.reason, tone(node.state)))
+        key = (*path, ref, edge.does if edge else "")
+        edges = whole.used_by(ref) if self._backwards else whole.uses(ref)
+        if ref in told and edges:
+            cells.append(Cell("↻ a circle" if ref in path else "↑ see above", MUTED))
+            return Twig(key, tuple(cells), target=ref)
+        told.add(ref)
+        ends = [(one.user if self._backwards else one.used, one) for one in edges]
+        below = tuple(self._twig(end, one, (*path, ref), told) for end, one in ends)
+        return Twig(key, tuple(cells), below, ref, folded=len(path) >= DEPTH)
+
+    def _matches(self, twig: Twig) -> bool:
+        text = " ".join(one.text for one in twig.cells)
+        return self.filter.matches(text) or any(self._matches(one) for one in twig.below)
+
+    # The node under the cursor.
+
+    @property
+    def _here(self) -> Ref | None:
+        found = self.query_one(Outline).twig
+        return found.target if found else None
+
+    @on(Outline.Moved)
+    def _tell(self) -> None:
+        ref = self._here
+        about = self.query_one("#about", Static)
+        if ref is None or ref not in self._graph.nodes:
+            about.update(Content(""))
+            return
+        node, whole = self._graph.nodes[ref], self._graph
+        parts = [
+            Content.styled(sanitize.line(str(ref)), "bold"),
+            Content.styled(f"  {node.state.glyph} {node.state}", TONES[tone(node.state)]),
+        ]
+        if node.reason:
+            told = f"{node.reason}: {node.message}" if node.message else node.reason
+            parts.append(Content.styled(f"  {sanitize.line(told)}", TONES[tone(node.state)]))
+        for title, edges, end in (("uses", whole.uses(ref), "used"), ("used by", whole.used_by(ref), "user")):
+            if edges:
+                words = ", ".join(
+                    f"{getattr(edge, end).word}{f' (✖ {edge.problem})' if edge.problem else ''}" for edge in edges
+                )
+                parts.append(Content(f"\n{title}: {sanitize.line(words)}"))
+        about.update(Content.assemble(*parts))
+
+    @on(Outline.Opened)
+    def _opened(self, event: Outline.Opened) -> None:
+        ref: Ref = event.twig.target
+        if self._graph.nodes[ref].state == "missing":
+            self.notice(f"{ref} does not exist.  w says what to do.", error=True)
+            return
+        self.console.go(Place("detail", ref.handler.command, ref.namespace, ref.name))
+
+    def action_look(self, view: str) -> None:
+        from kaos.tui.kinds import INTERACT
+
+        ref = self._here
+        if ref is None:
+            return
+        if self._graph.nodes[ref].state == "missing":
+            users = self._graph.used_by(ref)
+            ref = users[0].user if users else ref  # why it is missed is told of who misses it
+        command = ref.handler.command
+        self.console.go(Place(view or INTERACT[command], command, ref.namespace, ref.name))
+
+    def action_turn(self) -> None:
+        self._backwards = not self._backwards
+        self._draw()
+        self.refresh_chrome()
+
+    def action_problems(self) -> None:
+        self._broken_only = not self._broken_only
+        self._draw()
+
+    def action_all_namespaces(self) -> None:
+        self.run_worker(self.console.look_at(None), exit_on_error=False)
+
+
+def _word(edge: Edge, backwards: bool) -> str:
+    return _BACKWARDS[edge.does] if backwards else edge.does
+
+
+def _broken(twig: Twig) -> Twig | None:
+    """With only the branches that lead to something broken."""
+    kept = tuple(one for one in map(_broken, twig.below) if one is not None)
+    itself = any(one.tone in (BAD, "warn") for one in twig.cells)
+    return Twig(twig.key, twig.cells, kept, twig.target) if kept or itself else None
