@@ -36,7 +36,6 @@ class _Asking:
     question: str
     foot: Foot
     cancellation: Cancellation
-    first_block: int
     calls: dict[str, Call] = field(default_factory=dict)
     answered: bool = False
     pieces: queue.Queue[tuple[str, Any]] = field(default_factory=lambda: queue.Queue(WAITING))
@@ -82,6 +81,12 @@ class Talk:
         """Whether nothing was said yet."""
         return not any(isinstance(block, Said) for block in self.blocks)
 
+    @property
+    def last_blocks(self) -> list[Block]:
+        """The last question and what came after it."""
+        start = max((index for index, block in enumerate(self.blocks) if isinstance(block, Said)), default=0)
+        return self.blocks[start:]
+
     # Asking.
 
     def say(self, text: str, make_client: Callable[[], Client]) -> None:
@@ -91,7 +96,7 @@ class Talk:
         self.failed = False
         self.last_question = text
         foot = Foot()
-        asking = self._asking = _Asking(text, foot, Cancellation(), len(self.blocks))
+        asking = self._asking = _Asking(text, foot, Cancellation())
         self.blocks += [Said(text), Speaker(self.name), foot]
         messages = [*self._messages, {"role": "user", "content": text}]
         threading.Thread(
@@ -242,8 +247,7 @@ class Talk:
     def again(self) -> str:
         """The last question, taken back if it got no answer."""
         if self.failed:
-            start = max(index for index, block in enumerate(self.blocks) if isinstance(block, Said))
-            del self.blocks[start:]
+            del self.blocks[len(self.blocks) - len(self.last_blocks) :]
         return self.last_question
 
     def edit(self, said: Said) -> str:
@@ -299,8 +303,7 @@ class Talk:
     def delegated(self, turns: list[Turn]) -> bool:
         """What other agents did for the last answer is known now; whether there was anything."""
         steps = [step for step in (turns[-1].steps if turns else ()) if step.kind == "delegation"]
-        start = max((index for index, block in enumerate(self.blocks) if isinstance(block, Said)), default=0)
-        calls = [block for block in self.blocks[start:] if isinstance(block, Call) and block.delegation]
+        calls = [block for block in self.last_blocks if isinstance(block, Call) and block.delegation]
         for call, step in zip(calls, steps, strict=False):
             call.below = step.below
             call.changed()

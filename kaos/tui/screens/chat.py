@@ -122,7 +122,7 @@ class ChatScreen(ConsoleScreen):
         composer = self.query_one(Composer)
         if talk.draft and not composer.text:
             composer.write(talk.draft)
-        composer.focus()
+        self.set_focus(composer)
         self._show_state()
         if talk.busy:
             self._ticker.resume()
@@ -182,7 +182,6 @@ class ChatScreen(ConsoleScreen):
 
     def _tick(self) -> None:
         talk = self.talk
-        delegates = any(isinstance(block, Call) and block.delegation for block in talk.blocks[-20:])
         moved = talk.drain()
         if self.is_current:
             if moved:
@@ -190,14 +189,14 @@ class ChatScreen(ConsoleScreen):
             self._show_tabs()
         if not talk.busy:
             self._ticker.pause()
-            self._ended(talk, delegates)
+            self._ended(talk)
 
-    def _ended(self, talk: Talk, delegates: bool) -> None:
+    def _ended(self, talk: Talk) -> None:
         composer = self.query_one(Composer)
         if talk.failed and not composer.text:
             composer.write(talk.last_question)
         self._show_state()
-        if delegates and not talk.failed:
+        if not talk.failed and any(isinstance(one, Call) and one.delegation for one in talk.last_blocks):
             self.run_worker(self._delegations(talk), exit_on_error=False)
 
     async def _delegations(self, talk: Talk) -> None:
@@ -300,11 +299,11 @@ class ChatScreen(ConsoleScreen):
         if transcript.cursor is None:
             self.action_write()
         else:
-            transcript.focus()
+            self.set_focus(transcript)  # at once, unlike `focus()`: the next key is meant for it already
 
     def action_write(self) -> None:
         self.query_one(Transcript).leave()
-        self.query_one(Composer).focus()
+        self.set_focus(self.query_one(Composer))
 
     def action_page(self, by: int) -> None:
         transcript = self.query_one(Transcript)
@@ -393,7 +392,7 @@ class ChatScreen(ConsoleScreen):
 
     def _close_prompt(self) -> None:
         self.query_one(Prompt).close()
-        self.query_one(Composer).focus()
+        self.set_focus(self.query_one(Composer))
 
 
 def _endpoint(client: Any, talk: Talk) -> Any:
