@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 # Who waits for a piece of work: nobody elsewhere, a caller (we serve), we (another program works).
 INTERNAL, SERVER, CLIENT = "internal", "server", "client"
 # Metrics of times: of who serves a model, and of who calls one.
@@ -64,13 +65,16 @@ def of_usage(usage: Mapping[str, int]) -> dict[str, int]:
 def telemetry_of(environ: Mapping[str, str], service: str, duration: str) -> Telemetry:
     """As the environment says; `service` is the name where it gives none, `duration` the metric for operations' times.
 
-    Raises ValueError when it is asked for and its packages are not there.
+    Raises ValueError for what is no address, and when the packages are not there.
     """
-    if not environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+    endpoint = environ.get(ENDPOINT, "")
+    if not endpoint or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return Telemetry()
+    if not endpoint.startswith(("http://", "https://")):
+        raise ValueError(f"{ENDPOINT} must be an http:// or https:// address, not {endpoint!r}")
     try:
         from kaos.dataplane.otel import OpenTelemetry
     except ImportError as error:
-        missing = f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {error.name} is not installed"
+        missing = f"{ENDPOINT} is set, but {error.name} is not installed"
         raise ValueError(f"{missing}; install kaos-console[telemetry]") from None
-    return OpenTelemetry(environ["OTEL_EXPORTER_OTLP_ENDPOINT"], service, duration)
+    return OpenTelemetry(endpoint, service, duration)

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Mapping
 
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 FAREWELL_S = 2.0
 GRPC_PORT = ":4317"
 # As the conventions for MCP advise.
@@ -30,14 +31,16 @@ class Telemetry:
 
 
 def telemetry_of(environ: Mapping[str, str], version: str) -> Telemetry:
-    """As the environment says. Raises ValueError when it is asked for and its packages are not there."""
-    endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    """As the environment says. Raises ValueError for what is no address, and when the packages are not there."""
+    endpoint = environ.get(ENDPOINT, "")
     if not endpoint or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return Telemetry()
+    if not endpoint.startswith(("http://", "https://")):
+        raise ValueError(f"{ENDPOINT} must be an http:// or https:// address, not {endpoint!r}")
     try:
         return _to_collector(endpoint, version)
     except ImportError as error:
-        why = f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {error.name} is not installed"
+        why = f"{ENDPOINT} is set, but {error.name} is not installed"
         raise ValueError(f"{why}; install opentelemetry-sdk and opentelemetry-exporter-otlp-proto-http") from None
 
 

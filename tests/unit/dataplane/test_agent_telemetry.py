@@ -135,6 +135,16 @@ def test_who_names_the_port_of_grpc_is_told_the_other(caplog):
     assert "takes traces and metrics again" in second
 
 
+@pytest.mark.parametrize("module", ["kaos.dataplane.agent", "kaos_rawpython"])
+def test_an_endpoint_that_is_no_address_is_refused_by_name(module):
+    env = {"AGENT_NAME": "a", "DEBUG_MOCK_RESPONSES": '["x"]', "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}
+    ended = subprocess.run([sys.executable, "-m", module], env=env, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 78
+    assert ended.stderr == (
+        "OTEL_EXPORTER_OTLP_ENDPOINT must be an http:// or https:// address, not 'collector:4318'\n"
+    )
+
+
 def test_without_the_packages_it_says_what_to_install():
     env = {"AGENT_NAME": "a", "DEBUG_MOCK_RESPONSES": '["x"]', "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ}
