@@ -21,6 +21,15 @@ from kaos.tui.forms.secrets import Path, concealed, revealed, secrets_of
 NOTHING = "Nothing to fill in."
 
 
+class _Fields(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """Scrolls, but leaves the arrows to those who put the form to use."""
+
+    BINDINGS: ClassVar[list[Any]] = [
+        Binding("pageup", "page_up", "page up", id="form.page-up", show=False),
+        Binding("pagedown", "page_down", "page down", id="form.page-down", show=False),
+    ]
+
+
 class SchemaForm(Widget):
     """Asks for one value. `Changed` tells of every change; `value()` and `problems()` say what it amounts to."""
 
@@ -127,10 +136,10 @@ class SchemaForm(Widget):
 
     def compose(self) -> ComposeResult:
         if self.raw is not None:
-            yield TextArea(self.raw, show_line_numbers=True, tab_behavior="indent", compact=True, id="raw")
+            yield TextArea(self.raw, show_line_numbers=True, tab_behavior="focus", compact=True, id="raw")
             yield Static(id="wrong-json", markup=False)
             return
-        with VerticalScroll(can_focus=False):
+        with _Fields():
             if self.draft.field.kind is Kind.GROUP and not self.draft.parts and not self.draft.as_json:
                 yield Static(NOTHING, markup=False)
             elif self.draft.as_json:
