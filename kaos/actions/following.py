@@ -106,11 +106,9 @@ class Following:
                 self._names.add(source.label)
                 self._start(self._read_file, source)
                 continue
-            found = pods(client, source)
+            found = pods(client, source, self._wanted)
             if not found:
-                self._tell(
-                    "No pod yet; waiting for one." if len(self._sources) == 1 else f"{source.label}: no pod yet."
-                )
+                empty.append(source.label)
             first += filter(None, (self._new_life(source, pod) for pod in found))
         self._start(self._read_first, first, empty)
 
@@ -251,6 +249,8 @@ class Following:
 
     def _new_life(self, source: PodsOf, pod: Object) -> _Life | None:
         """The life of a pod's container, unless it is read already or has not begun."""
+        if self._wanted.pod not in (None, pod["metadata"]["name"]):
+            return None
         container = _running(source, pod, self._wanted)
         if container is None:
             return None
@@ -310,6 +310,8 @@ class Following:
         opened.append(one)
         with self._lock:
             self._sockets.add(one)
+            if self._ended.is_set():  # `close` came before
+                one.shutdown(socket.SHUT_RDWR)
 
     def _lives_on(self, client: Client, life: _Life, cut: bool) -> bool:
         """Whether there is more to read of this life; asks until the API server answers."""

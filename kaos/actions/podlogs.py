@@ -39,6 +39,7 @@ class Selection:
     """Which part of the logs."""
 
     container: str | None = None  # of the pods; None: the one that does the work
+    pod: str | None = None  # only this one
     previous: bool = False
     tail: int | None = None
     since_s: int | None = None
@@ -86,12 +87,17 @@ def sources_of(words: Iterable[str], namespace: str) -> list[PodsOf]:
     return list(dict.fromkeys(PodsOf.resource(ref.handler, ref.name, namespace) for ref in refs))
 
 
-def pods(client: Client, source: PodsOf) -> list[Object]:
-    """The pods of a source, oldest first. Raises NotFound when the resource is not there."""
+def pods(client: Client, source: PodsOf, wanted: Selection) -> list[Object]:
+    """The pods of a source, oldest first. Raises NotFound when the resource, or the one pod wanted, is not there."""
     with explained(client, PODS, "", source.namespace):
         found = client.list(PODS, source.namespace, labels=source.selector).items
     if not found:
         source.check(client)
+    elif wanted.pod:
+        names = [pod["metadata"]["name"] for pod in found]
+        if wanted.pod not in names:
+            raise NotFound(f"{source.label} has no pod {wanted.pod}.", f"It has: {', '.join(names)}")
+        found = [pod for pod in found if pod["metadata"]["name"] == wanted.pod]
     return sorted(found, key=lambda pod: pod["metadata"].get("creationTimestamp", ""))
 
 
@@ -105,7 +111,7 @@ def past(client: Client, sources: Sequence[Source], wanted: Selection) -> tuple[
         if isinstance(source, LogFile):
             streams.append(file_lines(source, wanted))
             continue
-        found = pods(client, source)
+        found = pods(client, source, wanted)
         if not found:
             refusals.append(_without_pods(client, source))
         for pod in found:

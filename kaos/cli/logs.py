@@ -22,6 +22,7 @@ from kaos.errors import UsageError
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last N lines of each pod.")
 @click.option("--since", type=options.Duration(), metavar="DURATION", help="Only the last 30s, 5m, 1h30m.")
 @click.option("--timestamps", is_flag=True, help="With the time of each line.")
+@click.option("--pod", metavar="NAME", help="Only of this pod.")
 @click.option("--operator", is_flag=True, help="The operator's own log, wherever it runs.")
 @click.pass_obj
 def logs(
@@ -62,6 +63,7 @@ def show(
     since: int | None,
     tail: int | None,
     container: str | None = None,
+    pod: str | None = None,
 ) -> None:
     """Print what was said so far, or also what comes, until interrupted."""
     from kaos.actions.following import Following
@@ -69,7 +71,7 @@ def show(
 
     if follow and previous:
         raise click.UsageError("--follow and --previous do not go together.")
-    wanted = Selection(container, previous, tail, since)
+    wanted = Selection(container, pod, previous, tail, since)
     if not follow:
         places, lines = past(client, sources, wanted)
         for line in lines:

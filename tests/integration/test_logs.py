@@ -49,6 +49,16 @@ def test_following_several_resources_goes_on_with_pods_to_come(place, kaos, name
         following.communicate(timeout=20)
 
 
+def test_one_pod_can_be_chosen(kaos, namespace, two):
+    pod = pods_of(kaos("logs", "mcp/calc", "modelapi/mock", "-n", namespace).ok().stdout)
+    (calc,) = [name for name in pod if name.startswith("mcpserver-calc-")]
+    said = kaos("logs", "mcp/calc", "-n", namespace, "--pod", calc).ok().stdout
+    assert said == kaos("logs", "mcp/calc", "-n", namespace).ok().stdout
+    refused = kaos("logs", "mcp/calc", "-n", namespace, "--pod", "nobody")
+    assert refused.code == 3
+    assert refused.stderr == f"Error: mcp/calc has no pod nobody.\nIt has: {calc}\n"
+
+
 def test_only_the_end_is_shown_when_asked_for(kaos, namespace, two):
     assert len(kaos("logs", "mcp/calc", "-n", namespace, "--tail", "1").ok().stdout.splitlines()) == 1
 

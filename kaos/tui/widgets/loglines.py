@@ -95,3 +95,4 @@ class LineStore:
         self.first, self.longest, self._characters = self.end, 0, 0
         self._texts.clear()
         self._speakers.clear()
+        self._known.clear()

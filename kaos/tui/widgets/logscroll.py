@@ -64,6 +64,7 @@ class LogScroll(ScrollView, can_focus=True):
         self._matches = array("q")
         self._labels: dict[Speaker, tuple[str, str]] = {}  # label, component
         self._label_width = 0
+        self.empty = ""  # what is said when there is no line to show
         self._laid: LRUCache[int, _Laid] = LRUCache(512)
         self._top = self.rows.first  # the row at the top of the screen
         self._placing = False
@@ -132,6 +133,7 @@ class LogScroll(ScrollView, can_focus=True):
     def clear(self) -> None:
         """Forget all lines."""
         self.store.clear()
+        self._labels, self._label_width = {}, 0
         self.dropped = self.unseen = 0
         self.cursor = None
         self.marks.clear()

@@ -86,12 +86,20 @@ class LogView(LogScroll):
         row = self._top + y if self.rows.height else self.rows.end
         found = self.rows.at(row)
         base = self.rich_style
-        strip = Strip.blank(width, base) if found is None else self._row(row, *found, width, base)
+        strip = self._blank(y, width, base) if found is None else self._row(row, *found, width, base)
         if y == height - 1 and self.unseen:
             strip = self._with_pill(strip, self._pill(), width)
         elif y == 0 and self.dropped and self._top == self.rows.first and not self.scanning:
             strip = self._with_pill(strip, f" ▲ {self.dropped:,} older lines dropped ", width)
         return strip
+
+    def _blank(self, y: int, width: int, base: Style) -> Strip:
+        """A row without a line; without any line they say what to do."""
+        said = self.empty.splitlines() if not len(self.rows) and not self.scanning else []
+        if not 1 <= y <= len(said):
+            return Strip.blank(width, base)
+        muted = base + self.get_component_rich_style("log--muted", partial=True)
+        return Strip([Segment(f"  {said[y - 1]}", muted)]).adjust_cell_length(width, base)
 
     def _pill(self) -> str:
         more = ", more wait" if self.full else ""
@@ -345,4 +353,5 @@ class LogView(LogScroll):
     def saved(self) -> Iterator[str]:
         """The lines shown now, for a file."""
         for number in list(self.rows.numbers):
-            yield self.line(number)
+            if number >= self.store.first:  # it may have been dropped meanwhile
+                yield self.line(number)
