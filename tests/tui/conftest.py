@@ -18,17 +18,19 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from kaos.api.names import AGENTS, MCPSERVERS, MODELAPIS
 from kaos.tui import places
 from kaos.tui.app import Console
 from kaos.tui.session import Target
 from kaos.tui.state import State
 from tests.conftest import ROOT, Place
+from tests.stories import is_ready
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 SIZES = [(80, 24), (200, 60)]
 # What differs from run to run, with as many characters as there were.
 _VARIES = (
-    (re.compile(r"\b(\d+d)?(\d+h)?(\d+m)?\d+s\b"), "t"),  # an age
+    (re.compile(r"\b(\d+[dhm]){0,3}\d+s\b|\b(\d+[dhm]){1,2}\b"), "t"),  # an age
     (re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"), "T"),
     (re.compile(r"\b\d\d:\d\d:\d\d(\.\d+)?\b"), "T"),
     (re.compile(r"(?<=-)[0-9a-f]{10}(-[a-z0-9]{5})?\b"), "x"),  # a pod's name
@@ -44,7 +46,9 @@ def sample(place: Place) -> str:
     """A namespace with the agent sample in it, Ready: calculator, mock and helper."""
     name = "demo"
     place.run("apply", "-f", "-", stdin=f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n").ok()
-    place.run("agent", "deploy", "-f", str(ROOT / "samples/agent.yaml"), "-n", name, "--wait").ok()
+    place.run("apply", "-f", str(ROOT / "samples/agent.yaml"), "-n", name).ok()
+    for resource, one in ((MCPSERVERS, "calculator"), (MODELAPIS, "mock"), (AGENTS, "helper")):
+        place.until(resource, one, name, is_ready, 90)
     return name
 
 
@@ -68,10 +72,11 @@ def console(place: Place, sample: str, tmp_path: Path, monkeypatch: pytest.Monke
         target = Target("kaos-local", None, namespace, all_namespaces=namespace is None, read_only=read_only)
         app = Console(target, places.parse(at), State(tmp_path / "state/console.json"))
         app.animation_level = "none"
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             if live:
                 await until(pilot, lambda: app.session.state()[1] == "● live")
-                await until(pilot, lambda: not at or app.here == places.parse(at).within(namespace))
+                place = places.parse(at)
+                await until(pilot, lambda: app.here == (place.within(namespace) if place.name else place))
             yield pilot
 
     return opened

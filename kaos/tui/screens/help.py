@@ -43,17 +43,15 @@ class HelpScreen(ModalScreen[None]):
             yield Static(Content("\n".join(self._lines())))
 
     def _lines(self) -> list[str]:
-        keys: dict[tuple[str, str], list[str]] = {}
-        for active in self._bindings_of:
+        keys: dict[str, list[str]] = {}
+        for active in sorted(self._bindings_of, key=lambda one: (one.binding.id or "").startswith("screen.")):
             binding = active.binding
-            if binding.description and not binding.system:
-                keys.setdefault((binding.action, binding.description), []).append(
-                    binding.key_display or short(binding.key)
-                )
-        pairs = [(" ".join(shown), does) for (_, does), shown in keys.items()]
+            if binding.description and binding.id:  # Textual's own have no id
+                keys.setdefault(binding.description, []).append(binding.key_display or short(binding.key))
+        pairs = [(" ".join(shown), does) for does, shown in keys.items()]
         half = (len(pairs) + 1) // 2
         left, right = pairs[:half], pairs[half:]
         return [
-            "".join(f"{shown:<16}{does:<30}" for shown, does in both).rstrip()
+            "".join(f"{shown:<20}{does:<24}" for shown, does in both).rstrip()
             for both in ((one, right[i]) if i < len(right) else (one,) for i, one in enumerate(left))
         ]

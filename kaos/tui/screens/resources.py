@@ -47,7 +47,7 @@ class ResourcesScreen(ObjectVerbs, ConsoleScreen):
         Binding("c", "copy_name", "copy name", id="list.copy", show=False),
         Binding("x", "look('map')", "map", id="list.map", show=False),
         Binding("0", "namespace(0)", "all namespaces", id="list.all"),
-        *(Binding(str(n), f"namespace({n})", f"namespace {n}", id=f"list.ns-{n}", show=False) for n in range(1, 10)),
+        *(Binding(str(n), f"namespace({n})", "recent namespaces", id=f"list.ns-{n}", show=False) for n in range(1, 10)),
     ]
 
     def __init__(self, place: Place) -> None:

@@ -113,23 +113,28 @@ class HintLine(Widget):
 
     def render(self) -> Content:
         parts: list[Content] = []
-        at, width = 0, self.size.width
         self._places = []
-        hints = self._hints
-        for index, (shown, does, key, enabled) in enumerate(hints):
-            text = f"{shown} {does}"
-            if at + cell_len(text) > width - (2 if index < len(hints) - 1 else 0):
-                if at + 1 <= width:
-                    parts.append(Content.styled("…", "dim"))
+        last = next((hint for hint in self._hints if hint[0] == "?"), None)  # how to learn of the others
+        hints = [hint for hint in self._hints if hint is not last]
+        at, room = 0, self.size.width - (cell_len(f"  … {last[0]} {last[1]}") if last else 0)
+        for hint in hints:
+            if at + cell_len(f"{hint[0]} {hint[1]}") > room:
+                parts.append(Content.styled("… ", "dim"))
+                at += 2
                 break
-            style = "" if enabled else "dim"
-            parts += [
-                Content.styled(shown, f"bold {style}".strip()),
-                Content.styled(f" {does}  ", style or "$text-muted"),
-            ]
-            self._places.append((at, at + cell_len(text), key))
-            at += cell_len(text) + 2
+            at = self._add(parts, hint, at)
+        if last:
+            self._add(parts, last, at)
         return Content.assemble(*parts) if parts else Content("")
+
+    def _add(self, parts: list[Content], hint: tuple[str, str, str, bool], at: int) -> int:
+        """Where the next one begins."""
+        shown, does, key, enabled = hint
+        parts.append(Content.styled(shown, "bold" if enabled else "dim"))
+        parts.append(Content.styled(f" {does}  ", "$text-muted" if enabled else "dim"))
+        end = at + cell_len(f"{shown} {does}")
+        self._places.append((at, end, key))
+        return end + 2
 
     def on_click(self, event: events.Click) -> None:
         for start, stop, key in self._places:
