@@ -69,6 +69,7 @@ class YamlScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[Any]] = [
         Binding("ctrl+s", "save", "check and apply", id="yaml.save", priority=True),
         Binding("ctrl+o", "outside", "in $EDITOR", id="yaml.outside"),
+        Binding("escape", "leave", "back", id="yaml.leave", priority=True),  # the text would take it
     ]
 
     def __init__(self, place: Place, text: str) -> None:
