@@ -70,6 +70,7 @@ class InvokeScreen(ConsoleScreen):
         & #progress { height: 1; padding: 0 1; }
     }
     """
+    AUTO_FOCUS = ""  # there is nothing yet to stand on
     BINDINGS: ClassVar[list[Any]] = [
         Binding("ctrl+r", "run", "call", id="invoke.run", priority=True),
         Binding("ctrl+e", "flip", "form ⇄ JSON", id="form.flip", priority=True),

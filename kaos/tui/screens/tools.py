@@ -37,6 +37,7 @@ class ToolsScreen(ConsoleScreen):
 
     DEFAULT_CSS = "ToolsScreen #state { height: auto; padding: 0 1; color: $text-muted; }"
     filterable = True
+    AUTO_FOCUS = ""  # there is nothing yet to stand on
     BINDINGS: ClassVar[list[Any]] = [
         Binding("i", "use", "use", id="list.interact", show=False),
         Binding("u", "look('resources')", "resources", id="tools.resources"),

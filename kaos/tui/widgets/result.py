@@ -65,7 +65,7 @@ class ResultView(Vertical):
         self.answer, self.view = None, ""
         self._how = Content.assemble(("✖ no answer", "$text-error"), f"  {elapsed(seconds)}")
         text = "\n\n".join(part for part in (cause, cure) if part)
-        await self._replace(_text(sanitize.text(text)))
+        await self._replace(read_only_text(sanitize.text(text)))
 
     async def action_view(self) -> None:
         """The next way to look at it."""
@@ -113,7 +113,7 @@ class ResultView(Vertical):
             case "structured":
                 await self._replace(JsonTree(results.data_of(self.answer)))
             case _:
-                await self._replace(_text(sanitize.text(self.as_text())))
+                await self._replace(read_only_text(sanitize.text(self.as_text())))
 
     async def _replace(self, content: Widget) -> None:
         self._tell()
@@ -129,7 +129,8 @@ class ResultView(Vertical):
         self.query_one("#outcome", Static).update(Content.assemble(self._how, "  ", *parts))
 
 
-def _text(text: str) -> TextArea:
+def read_only_text(text: str) -> TextArea:
+    """To look at, select and copy; the text is safe to show."""
     shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}\n… {len(text) - SHOWN} more characters: save it"
     area = TextArea(shown, read_only=True, soft_wrap=True, compact=True)
     area.show_cursor = False
