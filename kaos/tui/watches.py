@@ -69,11 +69,9 @@ class Watch:
                 version = await self._follow(version)
                 continue
             except (KaosError, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                code = getattr(error, "code", None)
-                if code == _GONE or isinstance(error, TimeoutError):
-                    version = ""
-                    if code == _GONE:
-                        continue
+                version = ""  # listed anew: that also tells at once that the server is back
+                if getattr(error, "code", None) == _GONE:
+                    continue
                 wait_s = self._note(error, pause)
             await self._wait(wait_s)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
