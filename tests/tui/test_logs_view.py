@@ -275,6 +275,33 @@ async def test_a_filter_over_many_lines_does_not_keep_a_key_waiting(pilot):
     assert on_screen(pilot)[-1] == " INFO line 99997"
 
 
+async def test_what_one_reads_stays_in_sight_when_lines_are_laid_anew(pilot):
+    view = pilot.app.view
+    for start in range(0, 50_000, 5_000):
+        view.write(lines(*(f"INFO line {n} " + "x" * 100 for n in range(start, start + 5_000)), start=start))
+    await pilot.press("g", *["pagedown"] * 20, "k")
+    before = on_screen(pilot)
+    (row,) = [row for row, text in enumerate(before) if text.startswith("▸")]
+    for key in ("w", "w", "t"):
+        await pilot.press(key)
+        number = before[row].split()[2]
+        assert f"line {number}" in on_screen(pilot)[row], "at once"
+        await until(pilot, lambda: not view.scanning)
+        assert f"line {number}" in on_screen(pilot)[row], "and for good"
+
+
+async def test_following_again_need_not_wait_for_a_filter_to_be_through(pilot):
+    view = pilot.app.view
+    for start in range(0, 100_000, 5_000):
+        view.write(counted(start, start + 5_000))
+    await pilot.press("g")
+    view.narrow(filters.parse("line .*9$"))
+    assert view.scanning
+    view.follow(True)
+    await pilot.pause()
+    assert on_screen(pilot)[-1] == " INFO line 99999"
+
+
 async def test_hostile_text_can_neither_steer_nor_hide(pilot):
     pilot.app.view.write(lines("\x1b]0;title\x07\x1b[31mred\x1b[0m \u202eevil", "a\tb", "[bold]no markup[/]"))
     await pilot.pause()

@@ -242,18 +242,20 @@ class LogsScreen(ConsoleScreen):
         """The state above the lines, and what stands in place of lines."""
         view = self.view
         tone, words = self._state()
+        facts = []
+        if view.matching is not None:
+            word = "match" if view.matching == 1 else "matches"
+            more = "…" if view.scanning else ""
+            among = "" if view.only else " among all"
+            facts.append(f"/{view.filter.text}  {view.matching:,}{more} {word}{among}")
         count = len(view.store)
-        facts = [self.range.title if not self.previous else PREVIOUS, f"{count:,} line{'' if count == 1 else 's'}"]
+        facts.append(f"{count:,} line{'' if count == 1 else 's'}")
         if view.dropped:
             facts.append(f"{view.dropped:,} older dropped")
         if len(self._pods) > 1:
             facts.append(f"{len(self._pods)} pods" if self.pod is None else "one pod")
         facts += [word for word, holds in (("wrap", view.wrapped), ("times (UTC)", view.dated)) if holds]
-        if view.matching is not None:
-            more = "…" if view.scanning else ""
-            shown = "" if view.only else " among all lines"
-            word = "match" if view.matching == 1 else "matches"
-            facts.append(f"/{view.filter.text}  {view.matching:,}{more} {word}{shown}")
+        facts.append(PREVIOUS if self.previous else self.range.title)
         told = Content.assemble(Content.styled(words, TONES[tone]), Content("   " + " · ".join(facts)))
         self.query_one("#state", Static).update(told)
         view.empty = self._instead()

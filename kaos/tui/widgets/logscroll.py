@@ -57,7 +57,6 @@ class LogScroll(ScrollView, can_focus=True):
         self.filter: Filter = everything()
         self.only = True  # only lines that match are shown
         self.dropped = 0
-        self.unseen = 0
         self.cursor: int | None = None
         self.marks: set[int] = set()
         self._unfolded: set[int] = set()
@@ -68,9 +67,10 @@ class LogScroll(ScrollView, can_focus=True):
         self._laid: LRUCache[int, _Laid] = LRUCache(512)
         self._top = self.rows.first  # the row at the top of the screen
         self._placing = False
-        self._scan_at = 0  # lines before this one have not been looked at since the last change
+        self._low = self._high = 0  # lines from `low` to `high` have been looked at since the last change
         self._scanning: Any = None
-        self._anchor: int | None = None  # the line to come back to once it has been looked at
+        self._anchor: tuple[int, int] | None = None  # a line, and at which height of the screen it is to stay
+        self._seen = 0  # lines from here on came while one stood still
         self._width = 0  # for which rows are laid
 
     # Lines come.
@@ -86,21 +86,26 @@ class LogScroll(ScrollView, can_focus=True):
         self.store.add(lines)
         if len(self._labels) != len(self.store.speakers):
             self._label()
-        before = len(self.rows)
-        self._take(start, self.store.end)
-        if not self.following:
-            self.unseen += len(self.rows) - before
+        if self._high == start:  # else the scan comes to them
+            self._take(self.store.end)
         self._drop()
         self._settle()
 
-    def _take(self, start: int, stop: int) -> None:
+    @property
+    def unseen(self) -> int:
+        """How many of the lines shown have come while one stood still."""
+        return 0 if self.following else len(self.rows) - bisect_left(self.rows.numbers, self._seen)
+
+    def _take(self, stop: int) -> None:
+        """Look at the next newer lines."""
+        start, self._high = self._high, stop
         numbers: Sequence[int] = range(start, stop)
         if self.filter.pattern is not None:
             matching = self._matching(start, stop)
             self._matches.extend(matching)
             if self.only:
                 numbers = matching
-        if self.wrapped:
+        if self.wrapped or self._unfolded:
             self.rows.append(numbers, map(self._height, numbers))
         elif isinstance(numbers, range):
             self.rows.append_range(start, stop)
@@ -124,7 +129,7 @@ class LogScroll(ScrollView, can_focus=True):
         self.dropped += count
         self.rows.drop_before(first)
         del self._matches[: bisect_left(self._matches, first)]
-        self._scan_at = max(self._scan_at, first)
+        self._low, self._high = max(self._low, first), max(self._high, first)
         self._unfolded = {number for number in self._unfolded if number >= first}
         self.marks = {number for number in self.marks if number >= first}
         if self.cursor is not None and self.cursor < first:
@@ -134,7 +139,7 @@ class LogScroll(ScrollView, can_focus=True):
         """Forget all lines."""
         self.store.clear()
         self._labels, self._label_width = {}, 0
-        self.dropped = self.unseen = 0
+        self.dropped = 0
         self.cursor = None
         self.marks.clear()
         self._unfolded.clear()
@@ -195,49 +200,64 @@ class LogScroll(ScrollView, can_focus=True):
         return len(self._lay(number).parts)
 
     def _rebuild(self) -> None:
-        """Find out anew which lines are shown and on which rows; goes on by slices."""
-        top = self.rows.at(self._top)
-        self._anchor = None if self.following or top is None else self.cursor if self._is_visible() else top[0]
+        """Find out anew which lines are shown and on which rows; goes on by slices, from where one reads."""
+        self._anchor = None if self.following else self._held()
         self.rows.clear()
         del self._matches[:]
         self._laid.clear()
         self._width = self.scrollable_content_region.width
-        self.unseen = 0
-        self._scan_at = self.store.end
+        self._low = self._high = self._anchor[0] if self._anchor else self.store.end
         if self.filter.pattern is None and not self.wrapped and not self._unfolded:
-            self.rows.append_range(self.store.first, self.store.end)
-            self._scan_at = self.store.first
+            self._low = self._high = self.store.first
+            self._take(self.store.end)
         if self.text_selection is not None:
             self.screen.clear_selection()
         self._top = self.rows.first
         self._scan_on()
+
+    def _held(self) -> tuple[int, int] | None:
+        """The line that is to stay where it is: under the cursor if one sees it, else the first on the screen."""
+        at = self.rows.top(self.cursor) if self.cursor is not None else None
+        if at is not None and 0 <= at - self._top < self.scrollable_content_region.height:
+            return self.cursor, at - self._top  # type: ignore[return-value]
+        top = self.rows.at(self._top)
+        return (top[0], -top[1]) if top else None
 
     def _scan_on(self) -> None:
         if self._scanning is not None:
             self._scanning.stop()
             self._scanning = None
         until = time.perf_counter() + _SLICE_S
-        while self._scan_at > self.store.first and time.perf_counter() < until:
-            start = max(self.store.first, self._scan_at - _SLICE)
-            numbers: Sequence[int] = range(start, self._scan_at)
-            if self.filter.pattern is not None:
-                matching = self._matching(start, self._scan_at)
-                self._matches[:0] = array("q", matching)
-                numbers = matching if self.only else numbers
-            self.rows.prepend(numbers, [self._height(number) for number in numbers])
-            self._scan_at = start
-        if self._anchor is not None and self._scan_at <= self._anchor:
-            near = self.rows.neighbour(self._anchor, 0)
-            self._top = self._top if near is None else self.rows.top(near) or self._top
-            self._anchor = None
+        while self.scanning and time.perf_counter() < until:
+            if self._high < self.store.end:
+                self._take(min(self._high + _SLICE, self.store.end))
+            if self._low > self.store.first:
+                self._take_older(max(self._low - _SLICE, self.store.first))
+        if self._anchor is not None:
+            number, height = self._anchor
+            near = self.rows.neighbour(number, 0)
+            if near is not None:
+                self._top = (self.rows.top(near) or 0) - height
         self._settle()
-        if self._scan_at > self.store.first:
+        if self.scanning:
             self._scanning = self.set_timer(_BREATH_S, self._scan_on)
+        else:
+            self._anchor = None
+
+    def _take_older(self, start: int) -> None:
+        """Look at the next older lines."""
+        numbers: Sequence[int] = range(start, self._low)
+        if self.filter.pattern is not None:
+            matching = self._matching(start, self._low)
+            self._matches[:0] = array("q", matching)
+            numbers = matching if self.only else numbers
+        self.rows.prepend(numbers, [self._height(number) for number in numbers])
+        self._low = start
 
     @property
     def scanning(self) -> bool:
         """Whether there are lines that have not been looked at yet."""
-        return self._scan_at > self.store.first
+        return self._low > self.store.first or self._high < self.store.end
 
     def _settle(self) -> None:
         """Scroll to where one is, in rows that may have changed."""
@@ -260,7 +280,7 @@ class LogScroll(ScrollView, can_focus=True):
         super().watch_scroll_y(old_value, new_value)
         if self._placing:
             return
-        self._top = self.rows.first + round(new_value)
+        self._top, self._anchor = self.rows.first + round(new_value), None
         self.follow(round(new_value) >= self.max_scroll_y)
 
     def on_resize(self) -> None:
@@ -269,20 +289,20 @@ class LogScroll(ScrollView, can_focus=True):
         else:
             self._settle()
 
-    def _is_visible(self) -> bool:
-        """Whether the cursor is on the screen."""
-        top = self.rows.top(self.cursor) if self.cursor is not None else None
-        return top is not None and self._top <= top < self._top + self.scrollable_content_region.height
-
     def follow(self, wanted: bool) -> None:
         """Stay at the end, or stand still."""
         if wanted == self.following:
             return
         self.following = wanted
+        self._anchor = None
         if wanted:
-            self.unseen, self.cursor = 0, None
+            self.cursor = None
             self._drop()
+            if self._high < self.store.end:
+                self._rebuild()
             self._settle()
+        else:
+            self._seen = self.store.end
         self.refresh()
         self.post_message(self.Changed())
 

@@ -252,12 +252,13 @@ class LogView(LogScroll):
             self.action_last()
             return
         self.follow(False)
-        self.cursor = None
+        self.cursor = self._anchor = None
         self._top += by * page
         self._settle()
 
     def action_first(self) -> None:
         self.follow(False)
+        self._anchor = None
         self.cursor = self.rows.neighbour(self.store.first, 0)
         self._top = self.rows.first
         self._settle()
@@ -283,7 +284,7 @@ class LogView(LogScroll):
     def go_to(self, number: int) -> None:
         """Put the cursor on a line and show it; what comes does not move it away."""
         self.follow(False)
-        self.cursor = number
+        self.cursor, self._anchor = number, None
         top, bottom = self.rows.top(number), self.rows.bottom(number)
         if top is None or bottom is None:
             return
