@@ -160,13 +160,18 @@ class Console(App[None]):
         screen = self._screen(place)
         if pattern and isinstance(screen, ConsoleScreen):
             screen.filter = filters.parse(pattern)
-        if screen is not self.screen:
+        if screen not in self.screen_stack:
             self.push_screen(screen)
+            return
+        while self.screen is not screen:
+            self.pop_screen()
 
     def _screen(self, place: Place) -> Screen[Any]:
-        kept = f"{place.view}:{place.path}"
+        kept = f"{place.view}:{replace(place, item='').path}"
         if place.view in _KEPT and self.is_screen_installed(kept):
-            return self.get_screen(kept)
+            screen = self.get_screen(kept)
+            screen.visit(place)  # type: ignore[attr-defined]
+            return screen
         module, _, name = places.SCREENS[place.view].partition(":")
         screen = getattr(importlib.import_module(module), name)(place)
         if place.view in _KEPT:

@@ -84,6 +84,10 @@ class ConsoleScreen(Screen[None]):
     def refetch(self) -> None:
         """`r`: what does not come by watch is to be asked for again."""
 
+    def visit(self, place: Place) -> None:
+        """One comes here again, perhaps for another item (screens that are kept)."""
+        self.place = place
+
     # What is given.
 
     @property
