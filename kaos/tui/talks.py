@@ -16,7 +16,7 @@ from kaos.errors import KaosError
 from kaos.tui.widgets.blocks import Answer, Block, Call, Foot, Note, Said, Speaker, Trouble, duration
 
 if TYPE_CHECKING:
-    from kaos.actions.chat import Reply, Step
+    from kaos.actions.chat import Endpoint, Reply, Step
     from kaos.actions.conversation import Cancellation
     from kaos.actions.memory import Belongings
     from kaos.actions.trace import Turn
@@ -87,6 +87,13 @@ class Talk:
         start = max((index for index, block in enumerate(self.blocks) if isinstance(block, Said)), default=0)
         return self.blocks[start:]
 
+    def endpoint(self, client: Client, timeout_s: float) -> Endpoint:
+        """Blocking, and it asks the cluster: for a thread. Raises KaosError."""
+        from kaos.actions.chat import Endpoint
+        from kaos.tui.kinds import BY_COMMAND
+
+        return Endpoint(client, BY_COMMAND[self.kind], self.name, self.namespace, timeout_s)
+
     # Asking.
 
     def say(self, text: str, make_client: Callable[[], Client]) -> None:
@@ -112,12 +119,10 @@ class Talk:
         make_client: Callable[[], Client],
     ) -> None:
         from kaos.actions.agents import chosen_model
-        from kaos.actions.chat import Endpoint
         from kaos.actions.conversation import Cancelled
-        from kaos.tui.kinds import BY_COMMAND
 
         try:
-            endpoint = Endpoint(make_client(), BY_COMMAND[self.kind], self.name, self.namespace, TIMEOUT_S)
+            endpoint = self.endpoint(make_client(), TIMEOUT_S)
             named = self.name if self.is_agent else chosen_model(endpoint.object, model)
             reply = endpoint.ask(
                 messages,
@@ -144,11 +149,11 @@ class Talk:
             # What ends the connection may wait for a lock or the network.
             threading.Thread(target=self._asking.cancellation.ask, daemon=True).start()
 
-    def drain(self) -> bool:
-        """Take what has come; whether there was anything, or something that moves by itself."""
+    def drain(self) -> None:
+        """Take what has come."""
         asking = self._asking
         if asking is None:
-            return False
+            return
         texts: list[str] = []
         while True:
             try:
@@ -162,7 +167,6 @@ class Talk:
             texts = []
             getattr(self, f"_{what}")(asking, value)
         self._write("".join(texts))
-        return True
 
     def _write(self, text: str) -> None:
         asking = self._asking
@@ -194,17 +198,15 @@ class Talk:
             call.end("failed" if step.failed else "done", step.result, step.seconds)
 
     def _call(self, step: Any) -> Call:
-        delegation = step.kind == "delegation"
-        return Call(self.label(step.name, delegation), step.arguments, delegation)
-
-    def label(self, tool: str, delegation: bool = False) -> str:
         """server.tool or the other agent, as far as it is known whose tool it is."""
         from kaos.actions.trace import peer_of
 
         has = self.belongings
-        if delegation:
-            return peer_of(tool, has.peers if has else ()) or tool.removeprefix("delegate_to_")
-        return next((one.full_name for one in has.tools if one.name == tool), tool) if has else tool
+        if step.kind == "delegation":
+            peer = peer_of(step.name, has.peers if has else ()) or step.name.removeprefix("delegate_to_")
+            return Call(peer, step.arguments, delegation=True, owner=peer)
+        tool = next((one for one in has.tools if one.name == step.name), None) if has else None
+        return Call(tool.full_name if tool else step.name, step.arguments, owner=tool.server if tool else "")
 
     def _end_answer(self) -> None:
         for block in self.blocks[-2:-1]:

@@ -37,7 +37,7 @@ _VARIES = (
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "u"),
     (re.compile(r"\b127\.0\.0\.1:\d+\b"), "a"),
     (re.compile(r"(?<=resourceVersion: ')\d+"), "v"),
-    (re.compile(r"\b\d+(\.\d+)? ms\b"), "m"),
+    (re.compile(r"\b\d+(\.\d+)? m?s\b"), "m"),
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kaos.tui import places
+from kaos.tui.talks import talks_of
 from kaos.tui.widgets.blocks import Call
 from kaos.tui.widgets.chat_side import ChatSide
 from kaos.tui.widgets.chrome import CommandLine
@@ -199,6 +200,43 @@ async def test_several_conversations_go_on_side_by_side(console, team):
         await answered(pilot, "■ stopped")
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.here.view != "chat")
+
+
+async def test_an_answer_that_comes_while_one_looks_elsewhere_is_told(console, team):
+    async with console(at="agent/helper/chat") as pilot:
+        await say(pilot, "stall")
+        await until(pilot, lambda: shows(pilot, "thinking"))
+        pilot.app.go(places.parse("agent"))
+        await until(pilot, lambda: pilot.app.here.view == "list")
+        next(iter(talks_of(pilot.app.session).values())).stop()
+        await until(pilot, lambda: shows(pilot, "helper has answered."))
+
+
+async def test_memory_leads_back_to_the_same_conversation(console, sample):
+    async with console(at="agent/helper/chat") as pilot:
+        await say(pilot, "remember this")
+        await answered(pilot, "mock: remember this")
+        screen, session = pilot.app.screen, pilot.app.screen.talk.session_id
+        await pilot.press("ctrl+l")
+        await until(pilot, lambda: pilot.app.here.view == "memory" and shows(pilot, "mock: remember this"))
+        await pilot.press("i")
+        await until(pilot, lambda: pilot.app.screen is screen and shows(pilot, "you  remember this"))
+        assert screen.talk.session_id == session
+        await pilot.press("escape")
+        assert pilot.app.here == places.HOME
+
+
+async def test_a_call_leads_to_the_logs_of_its_server_and_to_the_trace(console, sample):
+    async with console(at="agent/helper/chat") as pilot:
+        await until(pilot, lambda: pilot.app.screen.talk.belongings)
+        await say(pilot, "what is 2 + 3?")
+        await answered(pilot, "calculator.add", "mock: the tool answered 5")
+        await pilot.press("alt+up", "up", "l")
+        await until(pilot, lambda: pilot.app.here == places.Place("logs", "mcp", sample, "calculator"))
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.here.view == "chat")
+        await pilot.press("alt+up", "t")
+        await until(pilot, lambda: pilot.app.here.view == "trace")
 
 
 async def test_a_draft_is_there_when_one_comes_back(console, team):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -117,6 +118,16 @@ async def test_it_follows_the_end_unless_one_looks_elsewhere():
         transcript.leave()
         await pilot.pause()
         assert "two" in screen_text(pilot)
+
+
+async def test_what_is_below_is_counted():
+    blocks = [block for n in range(20) for block in turn(f"question {n}")]
+    async with Alone(blocks).run_test(size=(80, 20)) as pilot:
+        assert "more" not in screen_text(pilot)
+        await until(pilot, lambda: pilot.app.transcript.drawn)
+        await pilot.press("home")
+        below = pilot.app.transcript.virtual_size.height - 20
+        assert f"▼ {below} more" in screen_text(pilot)
 
 
 @pytest.mark.parametrize("key", ["enter", "space"])
@@ -252,5 +263,6 @@ def test_times_are_told_shortly(seconds, text):
 
 
 def _words(text):
-    """What is said, without the scroll bar."""
+    """What is said, without the scroll bar and what it counts."""
+    text = re.sub(r"▼ \d+ more", "", text)
     return [word for word in text.split() if not set(word) <= set("▁▂▃▄▅▆▇█▔")]

@@ -83,6 +83,10 @@ class ChatScreen(ConsoleScreen):
         kind = BY_COMMAND[self.place.kind]
         return self.session.objects(kind.resource).get((self.talk.namespace, self.place.name))
 
+    @property
+    def _is_seen(self) -> bool:
+        return self.app.screen is self
+
     def crumbs(self) -> tuple[str, ...]:
         talk = self.talk
         said = () if talk.is_new or not talk.is_agent else (talk.session_id,)
@@ -109,8 +113,14 @@ class ChatScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         self._ticker = self.set_interval(1 / SHOWN_PER_S, self._tick, pause=True)
-        self._asked_for = self.place.item
+        self.visit(self.place)
         self._adopt()
+
+    def visit(self, place: Place) -> None:
+        super().visit(place)
+        self._asked_for = place.item
+        if self.is_mounted:
+            self._load_what_is_missing()
 
     def on_screen_resume(self) -> None:
         self._adopt()
@@ -152,10 +162,12 @@ class ChatScreen(ConsoleScreen):
             self.run_worker(self._load(), exit_on_error=False)
 
     async def _load(self) -> None:
-        talk = self.talk
+        from kaos.actions.memory import belongings
+
+        talk, client = self.talk, self.session.client()
         try:
             if talk.belongings is None:
-                talk.belongings = await self.do(_belongings, self.session.client(), talk)
+                talk.belongings = await self.do(lambda: belongings(talk.endpoint(client, TOOLS_TIMEOUT_S)))
             wanted, self._asked_for = self._asked_for, ""
             if wanted and wanted != talk.session_id:
                 await self._resume(wanted)
@@ -167,6 +179,9 @@ class ChatScreen(ConsoleScreen):
         from kaos.actions.trace import trace
 
         talk = self.talk
+        if talk.busy:
+            self.notice("It is still answering: esc stops it.")
+            return
         try:
             turns = await asyncio.to_thread(trace, self.session.client(), talk.name, talk.namespace, session_id)
         except NotFound:
@@ -182,10 +197,9 @@ class ChatScreen(ConsoleScreen):
 
     def _tick(self) -> None:
         talk = self.talk
-        moved = talk.drain()
-        if self.is_current:
-            if moved:
-                self.query_one(Transcript).sync()
+        talk.drain()
+        if self._is_seen:
+            self.query_one(Transcript).sync()
             self._show_tabs()
         if not talk.busy:
             self._ticker.pause()
@@ -195,6 +209,8 @@ class ChatScreen(ConsoleScreen):
         composer = self.query_one(Composer)
         if talk.failed and not composer.text:
             composer.write(talk.last_question)
+        if not self._is_seen:
+            self.notice(f"{talk.name} {'has failed to answer' if talk.failed else 'has answered'}.", talk.failed)
         self._show_state()
         if not talk.failed and any(isinstance(one, Call) and one.delegation for one in talk.last_blocks):
             self.run_worker(self._delegations(talk), exit_on_error=False)
@@ -204,7 +220,7 @@ class ChatScreen(ConsoleScreen):
         from kaos.actions.trace import trace
 
         turns = await self.do(trace, self.session.client(), talk.name, talk.namespace, talk.session_id)
-        if turns and not talk.busy and talk.delegated(turns) and self.is_current:
+        if turns and not talk.busy and talk.delegated(turns) and self._is_seen:
             self.query_one(Transcript).sync()
 
     def _say(self, text: str) -> None:
@@ -343,10 +359,11 @@ class ChatScreen(ConsoleScreen):
             self.notice("A model has no sessions.")
 
     async def _choose_session(self) -> None:
+        from kaos.actions.memory import sessions
         from kaos.tui.screens.pick import PickScreen
 
-        talk = self.talk
-        found = await self.do(_sessions, self.session.client(), talk)
+        talk, client = self.talk, self.session.client()
+        found = await self.do(lambda: sessions(talk.endpoint(client, TOOLS_TIMEOUT_S)))
         if found is None:
             return
         now = time.time()
@@ -380,6 +397,19 @@ class ChatScreen(ConsoleScreen):
         self.action_write()
         self._show_state()
 
+    @on(Transcript.Asked)
+    def _asked(self, event: Transcript.Asked) -> None:
+        """The logs of whoever was called, else of the agent; the trace of the conversation."""
+        talk, block = self.talk, event.block
+        kind, name = talk.kind, talk.name
+        if event.view == "logs" and isinstance(block, Call) and block.owner:
+            kind, name = ("agent" if block.delegation else "mcp"), block.owner
+        if event.view == "trace" and not talk.is_agent:
+            self.notice("Only agents leave a trace.")
+            return
+        item = talk.session_id if event.view == "trace" else ""
+        self.console.go(Place(event.view, kind, talk.namespace, name, item))
+
     @on(Composer.Left)
     def _left_composer(self, event: Composer.Left) -> None:
         match event.key:
@@ -393,24 +423,6 @@ class ChatScreen(ConsoleScreen):
     def _close_prompt(self) -> None:
         self.query_one(Prompt).close()
         self.set_focus(self.query_one(Composer))
-
-
-def _endpoint(client: Any, talk: Talk) -> Any:
-    from kaos.actions.chat import Endpoint
-
-    return Endpoint(client, BY_COMMAND[talk.kind], talk.name, talk.namespace, TOOLS_TIMEOUT_S)
-
-
-def _belongings(client: Any, talk: Talk) -> Any:
-    from kaos.actions.memory import belongings
-
-    return belongings(_endpoint(client, talk))
-
-
-def _sessions(client: Any, talk: Talk) -> Any:
-    from kaos.actions.memory import sessions
-
-    return sessions(_endpoint(client, talk))
 
 
 def _welcome(talk: Talk) -> Content:

@@ -120,8 +120,9 @@ class Call(Block):
 
     foldable = True
 
-    def __init__(self, label: str, arguments: Any, delegation: bool = False) -> None:
+    def __init__(self, label: str, arguments: Any, delegation: bool = False, owner: str = "") -> None:
         super().__init__()
+        self.owner = owner  # the MCPServer, or the other agent; nothing where that is not known
         self.label, self.arguments, self.delegation = label, arguments, delegation
         self.result: str | None = None
         self.state = "running"  # running, done, failed, stopped

@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
@@ -50,7 +50,7 @@ class Transcript(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "transcript--muted", "transcript--accent", "transcript--code", "transcript--ok", "transcript--warn",
-        "transcript--bad", "transcript--busy", "transcript--cursor",
+        "transcript--bad", "transcript--busy", "transcript--cursor", "transcript--more",
     }  # fmt: skip
     DEFAULT_CSS = """
     Transcript {
@@ -62,6 +62,7 @@ class Transcript(ScrollView, can_focus=True):
         & > .transcript--warn { color: $text-warning; }
         & > .transcript--bad { color: $text-error; }
         & > .transcript--busy { color: $text-primary; }
+        & > .transcript--more { background: $primary; color: $text; }
         & > .transcript--cursor { color: $text-accent; text-style: bold; }
     }
     """
@@ -72,6 +73,8 @@ class Transcript(ScrollView, can_focus=True):
         Binding("c", "copy_block", "copy", id="transcript.copy"),
         Binding("C", "copy_code", "copy code", id="transcript.copy-code"),
         Binding("e", "edit", "edit and resend", id="transcript.edit"),
+        Binding("l", "more('logs')", "logs", id="transcript.logs"),
+        Binding("t", "more('trace')", "trace", id="transcript.trace"),
         Binding("home,g", "ends(0)", "first", id="transcript.first", show=False),
         Binding("end,G", "ends(1)", "last", id="transcript.last", show=False),
     ]
@@ -89,6 +92,13 @@ class Transcript(ScrollView, can_focus=True):
         def __init__(self, block: Said) -> None:
             super().__init__()
             self.block = block
+
+    class Asked(Message):
+        """More is to be seen of what a block tells of: logs, trace."""
+
+        def __init__(self, block: Block | None, view: str) -> None:
+            super().__init__()
+            self.block, self.view = block, view
 
     def __init__(self, blocks: list[Block] | None = None, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -245,7 +255,7 @@ class Transcript(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         line = y + self.scroll_offset.y
-        width, base = self.size.width, self._base
+        width, base = self.scrollable_content_region.width, self._base
         if not self._items or line >= self._starts[-1]:
             return Strip.blank(width, base)
         item = self._items[self._at(line)]
@@ -255,8 +265,15 @@ class Transcript(ScrollView, can_focus=True):
         segments = [Segment("▌ " if here else "  ", base + mark if here else base)]
         if inside >= 0 and item.strips is not None and inside < len(item.strips):
             segments += [Segment(text, base + style if style else base) for text, style, _ in item.strips[inside]]
-        strip = self._selected(Strip(segments), line)
-        return strip.crop_extend(0, width, base).apply_offsets(0, line)
+        strip = self._selected(Strip(segments), line).crop_extend(0, width, base)
+        if y == self.size.height - 1 and (below := self._starts[-1] - line - 1) > 0:
+            strip = self._with_pill(strip, f" ▼ {below} more ", width, base)
+        return strip.apply_offsets(0, line)
+
+    def _with_pill(self, strip: Strip, pill: str, width: int, base: Style) -> Strip:
+        """That there is more below, over the end of the last line that is seen."""
+        style = base + self.get_component_rich_style("transcript--more", partial=True)
+        return Strip.join([strip.crop(0, width - len(pill)), Strip([Segment(pill, style)], len(pill))])
 
     def _selected(self, strip: Strip, line: int) -> Strip:
         selection = self.text_selection
@@ -375,13 +392,8 @@ class Transcript(ScrollView, can_focus=True):
         if isinstance(self.cursor, Said):
             self.post_message(self.Edited(self.cursor))
 
-    def scroll_region_of(self, block: Block) -> Region | None:
-        """Where a block is drawn now; None for one that is not seen."""
-        index = next((i for i, item in enumerate(self._items) if item.block is block), None)
-        if index is None:
-            return None
-        y = self._starts[index] + self._items[index].gap - self.scroll_offset.y
-        return Region(0, y, self.size.width, self._items[index].height) if 0 <= y < self.size.height else None
+    def action_more(self, view: str) -> None:
+        self.post_message(self.Asked(self.cursor, view))
 
 
 def code_of(text: str) -> str:
