@@ -17,6 +17,7 @@ from kaos.cluster import resolve
 from kaos.errors import KaosError
 
 LOCAL = "kaos-local"
+READING_S = 2.0  # before the console takes the screen
 KAOS = Path(sys.executable).with_name("kaos")
 
 
@@ -80,7 +81,14 @@ def main() -> int:
         if code != 0:
             print(f"\nThe demo stopped here (exit code {code}). The log: {KAOS} local logs", file=sys.stderr)
             return code
-    print(f"\nDone in {time.monotonic() - started:.1f} s. Next:\n")
+    took = time.monotonic() - started
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        print(f"\n{dim}# The same in the console; ctrl+q leaves it.{off}\n{bold}$ kaos tui{off}", flush=True)
+        time.sleep(READING_S)
+        code = subprocess.run([KAOS, "tui"], env=environment, check=False).returncode
+        if code != 0:
+            return code
+    print(f"\nDone in {took:.1f} s. Next:\n")
     for command, purpose in next_steps():
         print(f"  {command:<48}  {dim}{purpose}{off}")
     return 0
@@ -93,6 +101,7 @@ def next_steps() -> list[tuple[str, str]]:
         steps.append((f"kaos context use {LOCAL}", "your own cluster stays the default until you say so"))
     return [
         *steps,
+        ("kaos tui", "the console: browse, watch, call, chat"),
         ("kaos agent chat helper", "talk to the agent"),
         ("kaos mcp invoke calculator subtract a=7 b=2", "arguments without JSON"),
         ("kaos mcp describe calculator", "conditions, pods and events in words"),

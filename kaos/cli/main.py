@@ -19,6 +19,7 @@ PIPE_CLOSED = 141
 
 _TREE = {
     "tui": ("kaos.cli.tui:tui", "The console: browse, watch, call and chat in the terminal."),
+    "ui": ("kaos.cli.tui:ui", "The same console in the browser."),
     "status": ("kaos.cli.status:status", "What runs, what is broken, and what to do next."),
     "why": ("kaos.cli.why:why", "Why something is not well, and what cures it."),
     "map": ("kaos.cli.map:map_", "Who uses whom, and what of it is broken."),

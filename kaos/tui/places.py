@@ -96,7 +96,7 @@ def parse(text: str) -> Place:
         namespace, *words = words
     first = _canonical(words[0])
     if first is None:
-        raise _unknown(words[0])
+        raise _unknown(words[0], *([namespace] if namespace else []))
     if words[0] == "operator" and words[1:] == ["logs"]:
         return Place("logs", kind="operator")
     if first not in KINDS:
@@ -145,10 +145,13 @@ def _of_resource(kind: str, name: str, rest: list[str], namespace: str | None) -
     return Place(view, kind, namespace, name, item=rest[1] if rest[1:] else "")
 
 
-def _unknown(word: str) -> UsageError:
+def _unknown(*words: str) -> UsageError:
+    """Of several words, the one that is most likely mistyped."""
     known = [*KINDS, *_ALONE, *_OF_A_RESOURCE, *ALIASES]
-    like = nearest(word, known)
-    return UsageError(f"There is no place {word!r}.", f"Did you mean: {like}" if like else "Try: :mcp, :agent, :map")
+    for word in words:
+        if like := nearest(word, known):
+            return UsageError(f"There is no place {word!r}.", f"Did you mean: {like}")
+    return UsageError(f"There is no place {words[0]!r}.", "Try: mcp, agent, modelapi, map, why")
 
 
 def typed(text: str) -> tuple[Place, str]:
