@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from opentelemetry import context, propagate, trace
+from opentelemetry import context, trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
@@ -22,6 +22,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import kaos
 from kaos.dataplane.telemetry import CLIENT, INTERNAL, SERVER, Span, Telemetry
@@ -33,6 +34,7 @@ GRPC_PORT = 4317
 # As the conventions advise, so that figures of different programs can be put together.
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
+_TRACE = TraceContextTextMapPropagator()  # alone: a caller's baggage is nothing for providers and tools
 _KINDS = {INTERNAL: SpanKind.INTERNAL, SERVER: SpanKind.SERVER, CLIENT: SpanKind.CLIENT}
 
 log = logging.getLogger("kaos.telemetry")
@@ -63,7 +65,7 @@ class OpenTelemetry(Telemetry):
 
     @contextlib.contextmanager
     def serve(self, headers: Mapping[str, str]) -> Iterator[None]:
-        token = context.attach(propagate.extract({name.lower(): value for name, value in headers.items()}))
+        token = context.attach(_TRACE.extract({name.lower(): value for name, value in headers.items()}))
         try:
             yield
         finally:
@@ -79,7 +81,7 @@ class OpenTelemetry(Telemetry):
 
     def outgoing(self) -> dict[str, str]:
         headers: dict[str, str] = {}
-        propagate.inject(headers)
+        _TRACE.inject(headers)
         return headers
 
     def measure(self, seconds: float, attributes: Mapping[str, Any]) -> None:

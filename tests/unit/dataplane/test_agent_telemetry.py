@@ -60,6 +60,15 @@ def test_a_question_is_one_trace_from_the_caller_to_model_and_tool(begin, backen
     assert sent.split("-")[1:3] == [TRACE, model.id]
 
 
+def test_a_callers_baggage_and_a_broken_trace_do_not_travel_on(begin, backend, collector):
+    url = begin(collector.url)
+    answer = asked(url, "say x", traceparent="00-zz-zz-zz", baggage="user=canary", tracestate="a=canary")
+    assert answer.status_code == 200
+    sent = {name.lower(): value for name, value in backend.headers[-1].items()}
+    assert sent["traceparent"].split("-")[1] == collector.span("traced", "invoke_agent traced").trace
+    assert "canary" not in json.dumps(sent)
+
+
 def test_spans_speak_the_words_of_the_conventions(begin, backend, tool_server, collector):
     url = begin(collector.url)
     asked(url, 'call echo {"text": "a secret"}')
