@@ -53,14 +53,16 @@ def troubles(survey: Survey) -> list[Trouble]:
         for cause in causes(survey, ref):
             broken.setdefault(cause, []).append(ref)
     found = [Trouble(cause, (), None) for cause in system_causes(survey)]
-    told = [Trouble(cause, tuple(refs), chain(survey, _source(cause, refs))) for cause, refs in broken.items()]
+    told = [Trouble(cause, tuple(refs), chain(survey, _source(survey, cause, refs))) for cause, refs in broken.items()]
     told.sort(key=lambda one: (one.cause.state.rank, -len(one.breaks), one.cause.about))
     return found + told
 
 
-def _source(cause: Cause, refs: list[Ref]) -> Ref:
-    """The broken thing itself where it is a resource that is there, else the first that suffers."""
-    return next((ref for ref in refs if str(ref) == cause.about), refs[0])
+def _source(survey: Survey, cause: Cause, refs: list[Ref]) -> Ref:
+    """The broken thing itself where it is a resource that is there, else the one that lacks it, else any."""
+    at_fault = [ref for ref in refs if str(ref) == cause.about]
+    nearest = [ref for ref in refs if (survey.resources[ref].get("status") or {}).get("reason") == cause.reason]
+    return next(iter(at_fault + nearest), refs[0])
 
 
 def causes(survey: Survey, ref: Ref, wanted: bool = False, seen: set[Ref] | None = None) -> list[Cause]:

@@ -18,10 +18,10 @@ from kaos.tui.widgets.table import Column, Row, Table
 
 EVERY_S = 2.0
 COLUMNS = (
-    Column("KIND", 2), Column("NAME"), Column("CALLS/MIN", 1, right=True), Column("REQUESTS", 3, right=True),
-    Column("ERRORS", 1, right=True), Column("P50", 4, right=True), Column("P95", 2, right=True),
-    Column("TOKENS", 3, right=True), Column("MEMORY", 6, right=True), Column("PODS", 7, right=True),
-    Column("NOTE", 5, flexible=True),
+    Column("KIND", 4), Column("NAME"), Column("CALLS/MIN", 1, right=True), Column("REQUESTS", 3, right=True),
+    Column("ERRORS", 1, right=True), Column("P50", 5, right=True), Column("P95", 2, right=True),
+    Column("TOKENS", 4, right=True), Column("MEMORY", 6, right=True), Column("PODS", 7, right=True),
+    Column("NOTE", 2, flexible=True),
 )  # fmt: skip
 
 

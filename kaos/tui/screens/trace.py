@@ -113,7 +113,7 @@ class TraceScreen(ConsoleScreen):
 
     def _step(self, step: Step, begin: float, key: tuple[Any, ...]) -> Twig:
         took = "not ended" if step.seconds is None else length(step.seconds)
-        cells = [Cell(f"+{length(step.at - begin):<7}", MUTED), cell(_WORDS.get(step.kind, step.name))]
+        cells = [Cell(f"+{length(step.at - begin)}", MUTED), cell(_WORDS.get(step.kind, step.name))]
         given = "" if step.arguments is None else json.dumps(step.arguments, ensure_ascii=False)
         if step.kind in ("tool", "delegation"):
             mark = "✖ failed" if step.failed else "→"

@@ -232,7 +232,7 @@ def _cause(trouble: Trouble) -> Content:
     parts: list[Content] = [
         Content.styled(f"{cause.state.glyph} {sanitize.line(cause.sentence)}", f"bold {TONES[tone(cause.state)]}")
     ]
-    others = ", ".join(str(ref) for ref in trouble.breaks if str(ref) != cause.about)
+    others = ", ".join(ref.word for ref in trouble.breaks if str(ref) != cause.about)
     rows = (("Means", cause.meaning), ("Cure", cause.cure), ("Breaks", others))
     parts += [Content(f"\n  {name + ':':<9}{sanitize.line(text)}") for name, text in rows if text]
     if cause.command:

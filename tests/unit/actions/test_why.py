@@ -232,3 +232,11 @@ def test_agents_that_all_know_each_other_are_looked_at_once():
     whole = survey(model(), *crowd)
     assert len(troubles(whole)) == len(names)
     assert len(told(diagnose(whole, ref("agent/a0")).chain)) < 200
+
+
+def test_the_chain_of_a_cause_begins_where_it_is_nearest():
+    why = ("SecretNotFound", "Secret tok does not exist; create it: kaos secret create tok")
+    waits = ("WaitingForMCPServer", "...")
+    objects = [model(), agent("boss", peers=("helper",)), agent("helper", *waits, mcpServers=["z"]), server("z", *why)]
+    [trouble] = troubles(survey(*objects))
+    assert (trouble.chain.what, len(trouble.breaks)) == ("MCPServer demo/z", 3)
