@@ -265,8 +265,9 @@ class Endpoint:
                 return Forbidden(f"No right to call it: {refused.message}", "Ask for: create on services/proxy")
             return self.not_ready()
         if isinstance(told, dict) and told.get("error"):
-            cure = f"Put its key into {KEY_VARIABLE}" if status == 401 and self._kind is MODELAPI else ""
-            return KaosError(f"{self.who}: {_message(told['error'])} (HTTP {status})", cure)
+            if self._kind is MODELAPI and (status == 401 or _knows_no_such_key(told["error"])):
+                return KaosError(f"{self.who}: its key is missing or wrong (HTTP {status}).", f"Set {KEY_VARIABLE}")
+            return KaosError(f"{self.who}: {_message(told['error'])} (HTTP {status})", "")
         text = content[:200].decode(errors="replace").strip()
         return KaosError(f"{self.who} answered HTTP {status}{': ' + text if text else ''}.", self.read_log)
 
@@ -301,6 +302,11 @@ def _hang_up_on(cancellation: Cancellation) -> Callable[[socket.socket], None]:
 def _is_ready(pod: Object) -> bool:
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def _knows_no_such_key(error: Any) -> bool:
+    """How LiteLLM puts it: it would look the key up in a database, and has none."""
+    return isinstance(error, dict) and error.get("type") == "no_db_connection"
 
 
 def _message(error: Any) -> str:
