@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from rich.cells import cell_len, get_character_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.strip import Strip
 
 Span = tuple[int, int]
 
@@ -67,3 +68,18 @@ def shifted(spans: Iterable[Span], by: int, width: int) -> list[Span]:
     """Spans as they are when the text begins at `by` and is so long; those outside are left out."""
     moved = ((max(0, start - by), min(stop - by, width)) for start, stop in spans)
     return [(start, stop) for start, stop in moved if start < stop]
+
+
+def row_of(parts: Iterable[tuple[int, Sequence[Segment]]], row: int, width: int, style: Style) -> Strip:
+    """One row of exactly this width; `parts` are segments and where their text begins, for selecting with the mouse."""
+    out: list[Segment] = []
+    used = 0
+    for begins, segments in parts:
+        for text, under, _ in segments:
+            out.append(Segment(text, (under or style) + Style.from_meta({"offset": (begins, row)})))
+            begins += len(text)
+            used += width_of(text)
+    if used < width:
+        out.append(Segment(" " * (width - used), style))
+    strip = Strip(out, max(used, width))
+    return strip if used <= width else strip.crop(0, width)

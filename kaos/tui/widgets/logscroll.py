@@ -265,8 +265,7 @@ class LogScroll(ScrollView, can_focus=True):
         size = Size(self._prefix_width + (0 if self.wrapped else self.store.longest), height)
         self._placing = True
         try:
-            if size != self.virtual_size:
-                self.virtual_size = size
+            self._set_size(size, page)
             if self.following:
                 self._top = self.rows.end - page
             y = min(max(self._top - self.rows.first, 0), max(0, height - page))
@@ -275,6 +274,17 @@ class LogScroll(ScrollView, can_focus=True):
         finally:
             self._placing = False
         self.refresh()
+
+    def _set_size(self, size: Size, page: int) -> None:
+        """How large all rows are together. The screen is laid out anew only when the scrollbar comes or goes."""
+        if size == self.virtual_size:
+            return
+        if (size.height > page) is not self.show_vertical_scrollbar:
+            self.virtual_size = size
+            return
+        self.set_reactive(ScrollView.virtual_size, size)
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.window_virtual_size = size.height
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)

@@ -11,6 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding
+from textual.geometry import Region
 from textual.selection import Selection
 from textual.strip import Strip
 
@@ -18,7 +19,7 @@ from kaos.actions.podlogs import shown
 from kaos.kube import sanitize
 from kaos.tui.widgets.filters import Filter
 from kaos.tui.widgets.loglines import NOTICE
-from kaos.tui.widgets.logpaint import Span, fitting, layered, shifted, width_of
+from kaos.tui.widgets.logpaint import Span, fitting, layered, row_of, shifted, width_of
 from kaos.tui.widgets.logscroll import COLOURS, TIME_WIDTH, LogScroll
 from kaos.tui.widgets.logtext import Shown
 
@@ -81,11 +82,20 @@ class LogView(LogScroll):
 
     # Drawing.
 
+    _base: Style | None = None  # of one painting: asking for it on every row would cost more than the row
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._base = self.rich_style
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._base = None
+
     def render_line(self, y: int) -> Strip:
         width, height = self.scrollable_content_region.size
         row = self._top + y if self.rows.height else self.rows.end
         found = self.rows.at(row)
-        base = self.rich_style
+        base = self._base or self.rich_style
         strip = self._blank(y, width, base) if found is None else self._row(row, *found, width, base)
         if y == height - 1 and self.unseen:
             strip = self._with_pill(strip, self._pill(), width)
@@ -129,8 +139,7 @@ class LogView(LogScroll):
             first, last = span[0], span[1] if span[1] >= 0 else before + len(text) + 1
             prefix = layered(prefix, shifted([(first, last)], 0, before), chosen)
             segments = layered(segments, shifted([(first, last)], before + start, stop - start), chosen)
-        strips = [Strip(prefix).apply_offsets(0, row), Strip(segments).apply_offsets(before + start, row)]
-        return Strip.join(strips).adjust_cell_length(width, base)
+        return row_of(((0, prefix), (before + start, segments)), row, width, base)
 
     def _prefix(self, number: int, first: bool, base: Style) -> list[Segment]:
         if not first:
