@@ -21,6 +21,7 @@ from kaos.kube import sanitize
 @click.pass_obj
 def map_(settings: Settings, namespace: str | None, all_namespaces: bool, output: str) -> None:
     """Show which agent uses which model, tools and other agents, and what of it is broken."""
+    from kaos.actions import resources
     from kaos.actions.graph import graph
     from kaos.actions.survey import declared
     from kaos.errors import NotFound
@@ -42,6 +43,8 @@ def map_(settings: Settings, namespace: str | None, all_namespaces: bool, output
             result("\n".join(_text(drawn, all_namespaces)))
         case _:
             where = "any namespace" if all_namespaces else f"namespace {client.namespace}"
+            if not all_namespaces and not resources.namespace_exists(client, client.namespace):
+                where += ", which does not exist"
             say(f"Nothing in {where} (context {client.connection.context}).")
             say("Make something: kaos mcp deploy --help")
     for right in found.unread:

@@ -33,6 +33,7 @@ def why(settings: Settings, resource: str | None, namespace: str | None, all_nam
 
     Ends with 1 when something is not well.
     """
+    from kaos.actions import resources
     from kaos.actions import survey as surveys
     from kaos.actions.health import parse_ref
     from kaos.actions.why import diagnose, troubles
@@ -42,6 +43,8 @@ def why(settings: Settings, resource: str | None, namespace: str | None, all_nam
     if ref and all_namespaces:
         raise click.UsageError("KIND/NAME and --all-namespaces do not go together.")
     found = surveys.take(client, None if all_namespaces else client.namespace, ref)
+    if not found.resources and not all_namespaces and not resources.namespace_exists(client, client.namespace):
+        raise NotFound(f"There is no namespace {client.namespace}.", "See them all: kaos why -A")
     if ref and found.installed:
         if ref not in found.resources:
             raise _not_found(found, ref)

@@ -84,6 +84,13 @@ def test_what_is_not_there_is_3_with_the_nearest_name(kaos, room, broken):
     assert shown.stderr == f"Error: There is no MCPServer calk in namespace {room}.\nDid you mean mcp/calc?\n"
 
 
+def test_a_namespace_that_is_not_there_is_not_called_well(kaos, operator):
+    shown = kaos("why", "-n", "nowhere")
+    assert (shown.code, shown.stdout) == (3, "")
+    assert "There is no namespace nowhere." in shown.stderr
+    assert "namespace nowhere, which does not exist" in kaos("map", "-n", "nowhere").ok().stderr
+
+
 @pytest.mark.parametrize("words", [["calc"], ["pod/x"], ["mcp/x", "-A"]])
 def test_what_cannot_be_meant_is_2(kaos, words):
     assert kaos("why", *words).code == 2
