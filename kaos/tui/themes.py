@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
+# `text-muted` is a colour of its own here: Textual's is only known against a background, and widgets that draw line by
+# line lay their styles over one another without.
+
 DARK = Theme(
     name="kaos-dark",
     primary="#5fafd7",
@@ -17,6 +20,7 @@ DARK = Theme(
     warning="#e0b060",
     error="#e57373",
     dark=True,
+    variables={"text-muted": "#8b949e"},
 )
 LIGHT = Theme(
     name="kaos-light",
@@ -31,6 +35,7 @@ LIGHT = Theme(
     warning="#9a6700",
     error="#b3261e",
     dark=False,
+    variables={"text-muted": "#5c6670"},
 )
 THEMES = (DARK, LIGHT)
 DEFAULT = DARK.name
