@@ -195,6 +195,17 @@ async def test_links_show_where_they_lead():
         assert "safe (http://elsewhere.example)" in screen_text(pilot)
 
 
+@pytest.mark.parametrize("theme", ["textual-light", "textual-dark"])
+async def test_what_is_muted_is_readable_in_light_and_dark(theme):
+    async with Alone(turn()).run_test(size=(80, 10)) as pilot:
+        pilot.app.theme = theme
+        await pilot.pause()
+        segments = [one for strip in pilot.app.screen._compositor.render_strips() for one in strip]
+        foot = next(one.style for one in segments if "✔ 1.0 s" in one.text)
+        text, behind = (sum(color.triplet) / 3 for color in (foot.color, foot.bgcolor))
+        assert 60 < abs(text - behind) < 200
+
+
 async def test_blocks_and_their_code_are_copied():
     blocks = turn("how?", "Run:\n\n```sh\nkaos status\n```\n\nand look.", call(a=1))
     async with Alone(blocks).run_test(size=(80, 24)) as pilot:

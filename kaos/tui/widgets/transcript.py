@@ -150,7 +150,8 @@ class Transcript(ScrollView, can_focus=True):
     def look(self) -> Look:
         if self._look is None:
             part = {
-                name: self.get_component_rich_style(f"transcript--{name}", partial=True)
+                # What `$text-muted` is, is only known against the background.
+                name: Style(color=self.get_component_rich_style(f"transcript--{name}").color)
                 for name in ("muted", "accent", "code", "ok", "warn", "bad", "busy")
             }
             self._look = Look(base=Style.null(), dark=self.app.current_theme.dark, **part)
