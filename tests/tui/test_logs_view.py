@@ -22,7 +22,10 @@ class Viewing(App[None]):
 
     def __init__(self, most=100_000):
         super().__init__()
-        self.most = most
+        self.most, self.changes = most, 0
+
+    def on_log_scroll_changed(self):
+        self.changes += 1
 
     def compose(self):
         yield LogView(self.most)
@@ -127,6 +130,50 @@ async def test_what_one_reads_is_never_dropped_and_more_has_to_wait():
         await pilot.press("G")
         assert not view.full
         assert len(view.store) == 1_000
+
+
+async def test_reading_on_makes_room_for_what_waited():
+    async with Viewing(most=1_000).run_test(size=(80, 24)) as pilot:
+        view = pilot.app.view
+        view.write(counted(0, 1_000))
+        await pilot.press("g")
+        view.write(counted(1_000, 1_500))
+        assert view.full
+        await pilot.pause()
+        changes = pilot.app.changes
+        for _ in range(25):
+            await pilot.press("pagedown")
+        assert not view.following
+        assert not view.full
+        assert pilot.app.changes == changes + 1, "whoever waited is told"
+        before = on_screen(pilot)[:-1]
+        view.write(counted(1_500, 1_550))
+        await pilot.pause()
+        assert on_screen(pilot)[:-1] == before
+
+
+async def test_the_mouse_follows_again_and_unfolds(pilot):
+    view = pilot.app.view
+    view.write(counted(0, 100))
+    await pilot.press("s")
+    view.write(lines('{"level":"info","msg":"hi","id":7}'))
+    await pilot.pause()
+    await pilot.click(offset=(75, 23))
+    assert view.following
+    await pilot.click(offset=(10, 23), times=2)
+    assert not view.following
+    assert [line for line in on_screen(pilot) if '"id": 7' in line]
+
+
+async def test_a_very_long_line_is_no_burden(pilot):
+    view = pilot.app.view
+    view.write(lines(*["x" * 1_000_000] * 20, '{"msg":"' + "y" * 500_000 + '"}'))
+    view.narrow(filters.parse("[xy]z?"))
+    began = time.process_time()
+    await pilot.press("w", "g", "pagedown", "w", "right", "G")
+    assert time.process_time() - began < 2
+    await until(pilot, lambda: not view.scanning)
+    assert view.matching == 21
 
 
 async def test_lines_dropped_above_do_not_move_what_one_reads():

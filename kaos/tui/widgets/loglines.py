@@ -8,7 +8,7 @@ from typing import NamedTuple
 from kaos.actions.podlogs import LogLine
 
 MOST_LINES = 100_000
-MOST_CHARACTERS = 64_000_000
+MOST_CHARACTERS = 40_000_000
 
 
 class Speaker(NamedTuple):

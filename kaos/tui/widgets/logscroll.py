@@ -70,6 +70,7 @@ class LogScroll(ScrollView, can_focus=True):
         self._low = self._high = 0  # lines from `low` to `high` have been looked at since the last change
         self._scanning: Any = None
         self._anchor: tuple[int, int] | None = None  # a line, and at which height of the screen it is to stay
+        self._was_full = False
         self._seen = 0  # lines from here on came while one stood still
         self._width = 0  # for which rows are laid
 
@@ -78,7 +79,7 @@ class LogScroll(ScrollView, can_focus=True):
     @property
     def full(self) -> bool:
         """Whether more lines would push out some that one is reading or has not seen."""
-        return not self.following and self.store.excess() > 0
+        return self._droppable() < self.store.excess()
 
     def write(self, lines: Sequence[LogLine]) -> None:
         """Lines to show after those that are there."""
@@ -116,12 +117,16 @@ class LogScroll(ScrollView, can_focus=True):
         matches = self.filter.matches
         return [number for number, text in enumerate(self.store.texts(start, stop), start) if matches(shown(text))]
 
+    def _droppable(self) -> int:
+        """How many of the oldest lines may go: while one reads, only those above the screen."""
+        if self.following:
+            return len(self.store)
+        top = self.rows.at(self._top)
+        return top[0] - self.store.first if top else 0
+
     def _drop(self) -> None:
-        """Let go of the oldest lines; while one reads, only of those above the screen."""
-        count = self.store.excess()
-        if count and not self.following:
-            top = self.rows.at(self._top)
-            count = min(count, top[0] - self.store.first if top else 0)
+        """Let go of the oldest lines, where they are too many."""
+        count = min(self.store.excess(), self._droppable())
         if count <= 0:
             return
         self.store.drop(count)
@@ -273,7 +278,14 @@ class LogScroll(ScrollView, can_focus=True):
             self.scroll_to(y=y, animate=False, immediate=True, force=True)
         finally:
             self._placing = False
+        self._tell_room()
         self.refresh()
+
+    def _tell_room(self) -> None:
+        """Once there is room again, whoever waited with more has to know."""
+        was, self._was_full = self._was_full, self.full
+        if was and not self._was_full:
+            self.post_message(self.Changed())
 
     def _set_size(self, size: Size, page: int) -> None:
         """How large all rows are together. The screen is laid out anew only when the scrollbar comes or goes."""
@@ -291,6 +303,7 @@ class LogScroll(ScrollView, can_focus=True):
         if self._placing:
             return
         self._top, self._anchor = self.rows.first + round(new_value), None
+        self._tell_room()
         self.follow(round(new_value) >= self.max_scroll_y)
 
     def on_resize(self) -> None:

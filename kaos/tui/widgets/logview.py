@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any, ClassVar
 
 from rich.segment import Segment
@@ -24,7 +23,7 @@ from kaos.tui.widgets.logscroll import COLOURS, TIME_WIDTH, LogScroll
 from kaos.tui.widgets.logtext import Shown
 
 _TIME = slice(11, 23)  # of 2026-11-24T12:16:39.123456789Z
-_MOST_MATCHES = 500  # highlighted in one line
+_LOOKED_AROUND = 2_000  # characters
 _SIDEWAYS = 16
 
 
@@ -168,13 +167,19 @@ class LogView(LogScroll):
         if self.store.speaker(number) is NOTICE:
             base += self.get_component_rich_style("log--notice", partial=True)
         segments = [Segment(text[start:stop], base)]
-        if piece:
-            return on(segments, list(islice(self.filter.spans(text), _MOST_MATCHES)), "log--match")
-        if what.level:
+        if what.level and not piece:
             segments = on(segments, [what.level_span], f"log--{what.level}")
-        if what.rest >= 0:
+        if what.rest >= 0 and not piece:
             segments = on(segments, [(what.rest, len(text))], "log--muted")
-        return on(segments, list(islice(self.filter.spans(text), _MOST_MATCHES)), "log--match")
+        return on(segments, self._found(text, start, stop), "log--match")
+
+    def _found(self, text: str, start: int, stop: int) -> list[Span]:
+        """Where the filter matches about this part of a text; of a very long one no more is looked at."""
+        pattern = self.filter.pattern
+        if pattern is None or self.filter.inverted:
+            return []
+        found = pattern.finditer(text, max(0, start - _LOOKED_AROUND), stop + _LOOKED_AROUND)
+        return [one.span() for one in found if one.end() > one.start()]
 
     # Keys.
 
