@@ -84,7 +84,6 @@ class FieldView(Vertical):
         & Input, & Select { width: 1fr; }
         & TextArea { width: 1fr; height: auto; min-height: 1; max-height: 10; }
         & .options { width: 1fr; height: auto; max-height: 6; }
-        & Horizontal.options Tick { padding: 0 2 0 0; }
         & Button { min-width: 5; margin: 0 1 0 0; }
     }
     """
@@ -151,7 +150,7 @@ class FieldView(Vertical):
                     Tick(option_text(option), index in draft.chosen, "option", index)
                     for index, option in enumerate(made.options)
                 ]
-                yield (Horizontal if _is_short(ticks) else VerticalScroll)(*ticks, classes="options")
+                yield VerticalScroll(*ticks, can_focus=False, classes="options")
             case Kind.VARIANT:
                 options = [(variant_name(part), index) for index, part in enumerate(made.parts)]
                 chosen = draft.chosen[0] if draft.given or draft.is_default else Select.NULL
@@ -274,11 +273,6 @@ class FieldView(Vertical):
     def _touched(self) -> None:
         self.tell_mark()
         self.post_message(Touched(self.draft))
-
-
-def _is_short(ticks: list[Tick]) -> bool:
-    """Whether they fit beside each other on a narrow screen."""
-    return sum(len(tick.label) + 6 for tick in ticks) <= _OPTION_WIDTH
 
 
 def first_entry(view: Widget) -> Widget | None:

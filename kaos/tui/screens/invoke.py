@@ -244,9 +244,11 @@ class InvokeScreen(ConsoleScreen):
         )  # fmt: skip
 
     def action_leave(self) -> None:
-        """Esc cancels the call that runs; then goes back."""
+        """Esc cancels the call that runs; leads from the answer to the form; then back."""
         if self._under_way is not None:
             self._cancel()
+        elif self.result.has_focus_within and self.form is not None and self.form.draft.parts:
+            self.form.focus_first()
         else:
             super().action_leave()
 

@@ -12,7 +12,6 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.widgets import Static
 
-from kaos.actions.arguments import signature
 from kaos.errors import KaosError
 from kaos.kube import sanitize
 from kaos.kube.resources import Resource
@@ -117,7 +116,7 @@ class ToolsScreen(ConsoleScreen):
                     *server,
                     Cell(" · ".join(hints), WARN if any("⚠" in hint for hint in hints) else MUTED),
                     cell(first_line(tool.get("description"))),
-                    cell(signature(tool)),
+                    cell(_names(tool)),
                 ),
             )  # fmt: skip
 
@@ -151,6 +150,16 @@ class ToolsScreen(ConsoleScreen):
     def action_copy_name(self) -> None:
         if self.tool is not None:
             self.copy(str(self.tool["name"]))
+
+
+def _names(tool: Object) -> str:
+    """What it takes in short; a question mark for what may be left out."""
+    schema = tool.get("inputSchema")
+    schema = schema if isinstance(schema, dict) else {}
+    properties, required = schema.get("properties"), schema.get("required")
+    needed = set(map(str, required)) if isinstance(required, list) else set()
+    names = list(properties) if isinstance(properties, dict) else []
+    return ", ".join(f"{name}{'' if name in needed else '?'}" for name in names) or "nothing"
 
 
 def failed(error: KaosError) -> Content:
