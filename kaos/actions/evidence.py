@@ -15,6 +15,7 @@ from kaos.kube import times
 
 Object = dict[str, Any]
 EVENTS = 3
+DEEPEST = 8  # how many agents in a row are taken apart
 # How each condition is where all is well.
 _GOOD = {Condition.ACCEPTED: "True", Condition.DEPENDENCIES_READY: "True", Condition.PROGRESSING: "False",
          Condition.READY: "True"}  # fmt: skip
@@ -31,7 +32,7 @@ class Link:
     ref: Ref | None = None  # of a resource of KAOS
 
 
-def chain(survey: Survey, ref: Ref, seen: set[Ref] | None = None) -> Link:
+def chain(survey: Survey, ref: Ref, seen: set[Ref] | None = None, depth: int = 0) -> Link:
     """The resource with everything that tells of its state; what is well, or was told above, is not taken apart."""
     obj = survey.resources[ref]
     state, status = state_of(obj), obj.get("status") or {}
@@ -44,7 +45,7 @@ def chain(survey: Survey, ref: Ref, seen: set[Ref] | None = None) -> Link:
     seen.add(ref)
     below = (
         *conditions,
-        *_used(survey, ref, seen),
+        *_used(survey, ref, seen, depth + 1),
         *_referenced(survey, ref),
         *_deployment(survey, ref),
         *_warnings(survey, ref),
@@ -62,7 +63,7 @@ def _conditions(obj: Object) -> Iterator[Link]:
             yield Link(f"condition {one['type']}", State.READY if one["status"] == good else bad, told)
 
 
-def _used(survey: Survey, ref: Ref, seen: set[Ref]) -> Iterator[Link]:
+def _used(survey: Survey, ref: Ref, seen: set[Ref], depth: int) -> Iterator[Link]:
     for edge in needs(survey.resources[ref]):
         why, what = problem(edge, survey.resources), f"{edge.does} {edge.used}"
         if edge.used not in survey.resources:
@@ -70,8 +71,10 @@ def _used(survey: Survey, ref: Ref, seen: set[Ref]) -> Iterator[Link]:
         elif not why or edge.used in seen:  # nothing to take apart, or done already
             state = state_of(survey.resources[edge.used])
             yield Link(what, state, f"{why}, see above" if why else state.value, ref=edge.used)
+        elif depth > DEEPEST:
+            yield Link(what, state_of(survey.resources[edge.used]), f"{why}; kaos why {edge.used.word}", ref=edge.used)
         else:
-            found = chain(survey, edge.used, seen)
+            found = chain(survey, edge.used, seen, depth)
             state = State.DEGRADED if found.state is State.READY else found.state
             yield Link(what, state, found.text or why, found.below, edge.used)
 

@@ -11,6 +11,7 @@ from typing import Any
 from kaos.actions.health import Ref, State, ref_of, state_of
 
 Object = dict[str, Any]
+NOT_EXPOSED = "does not expose itself"
 THINKS_WITH, USES_TOOLS_OF, DELEGATES_TO = "thinks with", "uses tools of", "delegates to"
 
 
@@ -112,7 +113,7 @@ def problem(edge: Edge, objects: Mapping[Ref, Object]) -> str:
     if used is None:
         return "does not exist"
     if edge.does == DELEGATES_TO and not ((used.get("spec") or {}).get("agentNetwork") or {}).get("expose"):
-        return "does not expose itself"
+        return NOT_EXPOSED
     status = used.get("status") or {}
     if not status.get("ready"):
         return f"is not ready: {status.get('reason') or 'no operator has looked at it'}"

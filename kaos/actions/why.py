@@ -6,12 +6,12 @@ broken by itself. Each cause is told once, with all that it breaks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
 from dataclasses import dataclass, replace
 
 from kaos.actions.cures import Cause, missing, not_exposed, of_itself, system_causes
 from kaos.actions.evidence import Link, chain
-from kaos.actions.graph import DELEGATES_TO, needs, problem
+from kaos.actions.graph import DELEGATES_TO, NOT_EXPOSED, needs, problem
 from kaos.actions.health import Ref, State, state_of
 from kaos.actions.survey import Survey
 from kaos.api.names import Reason
@@ -65,48 +65,44 @@ def _source(survey: Survey, cause: Cause, refs: list[Ref]) -> Ref:
     return next(iter(at_fault + nearest), refs[0])
 
 
-def causes(survey: Survey, ref: Ref, wanted: bool = False, seen: set[Ref] | None = None) -> list[Cause]:
-    """What keeps a resource from being well. `wanted`: something else needs it, so that suspended is no good.
+def causes(survey: Survey, ref: Ref) -> list[Cause]:
+    """What keeps a resource from being well, and an agent from delegating, however far the agents lead."""
+    found = _own(survey, ref)
+    met, ahead = {ref}, deque([ref])
+    while ahead:
+        for edge in needs(survey.resources[ahead.popleft()]):
+            if edge.does != DELEGATES_TO or not (why := problem(edge, survey.resources)):
+                continue
+            if edge.used not in survey.resources:
+                # The agent works on without its peer.
+                found.append(replace(missing(survey, edge.user, edge.used), state=State.DEGRADED))
+            elif why == NOT_EXPOSED:
+                found.append(not_exposed(edge))
+            elif edge.used not in met:
+                met.add(edge.used)
+                ahead.append(edge.used)
+                found += _own(survey, edge.used, wanted=True)
+    return list(dict.fromkeys(found))
 
-    What was looked at is not looked at again: agents may know each other in any number of ways.
-    """
-    seen = set() if seen is None else seen
-    if ref in seen:
-        return []
-    seen.add(ref)
+
+def _own(survey: Survey, ref: Ref, wanted: bool = False) -> list[Cause]:
+    """Peers aside. `wanted`: something else needs it, so that suspended is no good."""
     obj = survey.resources[ref]
     status = obj.get("status") or {}
     if not status and not survey.operator_runs:
         return []  # nobody has looked at it: the missing operator is the cause, and told as such
     state = state_of(obj)
-    found: list[Cause] = []
-    if state is State.SUSPENDED:
-        found = [of_itself(survey, ref)] if wanted else []
-    elif state is not State.READY:
-        found = _behind(survey, ref, seen) if status.get("reason") in _WAITING else [of_itself(survey, ref)]
-    return list(dict.fromkeys([*found, *_peers(survey, ref, seen)]))
+    if state is State.READY or (state is State.SUSPENDED and not wanted):
+        return []
+    return (_behind(survey, ref) if status.get("reason") in _WAITING else []) or [of_itself(survey, ref)]
 
 
-def _behind(survey: Survey, ref: Ref, seen: set[Ref]) -> list[Cause]:
+def _behind(survey: Survey, ref: Ref) -> list[Cause]:
     """What it waits for is at fault; by itself it only waits."""
-    found = [cause for edge in needs(survey.resources[ref]) if edge.does != DELEGATES_TO
-             for cause in _of_used(survey, ref, edge.used, seen)]  # fmt: skip
-    return found or [of_itself(survey, ref)]
-
-
-def _of_used(survey: Survey, user: Ref, used: Ref, seen: set[Ref]) -> list[Cause]:
-    if used not in survey.resources:
-        return [missing(survey, user, used)]
-    return causes(survey, used, wanted=True, seen=seen)
-
-
-def _peers(survey: Survey, ref: Ref, seen: set[Ref]) -> Iterator[Cause]:
-    """An agent may be ready and yet be unable to delegate."""
+    found: list[Cause] = []
     for edge in needs(survey.resources[ref]):
-        if edge.does != DELEGATES_TO or not (why := problem(edge, survey.resources)):
-            continue
-        if why == "does not expose itself":
-            yield not_exposed(edge)
-        else:
-            for cause in _of_used(survey, ref, edge.used, seen):
-                yield replace(cause, state=State.DEGRADED) if cause.reason == "NotFound" else cause
+        if edge.does != DELEGATES_TO and edge.used not in survey.resources:
+            found.append(missing(survey, ref, edge.used))
+        elif edge.does != DELEGATES_TO:
+            found += _own(survey, edge.used, wanted=True)
+    return found

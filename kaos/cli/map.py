@@ -13,6 +13,8 @@ from kaos.cli.output import as_json, result, say
 from kaos.cli.tree import Branch, lines
 from kaos.kube import sanitize
 
+DEEPEST = 8  # what stands deeper begins a tree of its own
+
 
 @click.command("map", cls=Command)
 @options.namespace
@@ -53,17 +55,21 @@ def map_(settings: Settings, namespace: str | None, all_namespaces: bool, output
 
 def _text(drawn: Any, named: bool) -> list[str]:
     tree = _Tree(drawn, named)
+    branches = [tree.branch(ref) for ref in drawn.roots()]
+    while tree.ahead:
+        branches.append(tree.branch(tree.ahead.pop(0)))
     # One tree for all, so that the columns agree; its own line is left out.
-    return [line[3:] for line in lines(Branch("", "", tuple(tree.branch(ref) for ref in drawn.roots())))[1:]]
+    return [line[3:] for line in lines(Branch("", "", tuple(branches)))[1:]]
 
 
 class _Tree:
-    """What is used stands below what uses it. What was taken apart above is not taken apart again; circles end."""
+    """What is used stands below what uses it. What is taken apart elsewhere is not taken apart again; circles end."""
 
     def __init__(self, drawn: Any, named: bool) -> None:
         self._drawn = drawn
         self._named = named  # with namespaces
         self._told: set[Any] = set()
+        self.ahead: list[Any] = []  # what stood too deep, to be told by itself
 
     def branch(self, ref: Any, does: str = "", problem: str = "", path: tuple[Any, ...] = ()) -> Branch:
         node, below = self._drawn.nodes[ref], self._drawn.uses(ref)
@@ -72,9 +78,12 @@ class _Tree:
         text = f"{node.state.glyph} {', '.join(part for part in (node.state.value, node.about, why) if part)}"
         if ref in path:
             return Branch(name, f"{text}, ↻ a circle")
-        if ref in self._told and below:
+        if ref in self._told and below and path:
             return Branch(name, f"{text}, ↑ see above")
         self._told.add(ref)
+        if len(path) >= DEEPEST and below:
+            self.ahead.append(ref)
+            return Branch(name, f"{text}, ↓ see below")
         path = (*path, ref)
         return Branch(name, text, tuple(self.branch(one.used, one.does, one.problem, path) for one in below))
 

@@ -24,7 +24,8 @@ from kaos.tui.widgets.filters import Filter
 from kaos.tui.widgets.outline import Outline, Twig
 
 _RESOURCES = {kind.resource for kind in KINDS}
-DEPTH = 3  # how far the tree is unfolded at first
+UNFOLDED = 3  # how deep trees are shown at first
+DEEPEST = 8  # what stands deeper begins a tree of its own
 _BACKWARDS = {"thinks with": "thought with by", "uses tools of": "used by", "delegates to": "asked by"}
 
 
@@ -91,8 +92,8 @@ class MapScreen(ConsoleScreen):
 
     def _draw(self) -> None:
         whole = self._graph
-        told: set[Ref] = set()
-        twigs = [self._twig(ref, None, (), told) for ref in self._roots()]
+        trees = _Trees(whole, self.session.namespace, self._backwards)
+        twigs = trees.of(self._roots())
         if self._broken_only:
             twigs = [one for one in map(_broken, twigs) if one is not None]
         if self.filter.text:
@@ -112,31 +113,6 @@ class MapScreen(ConsoleScreen):
             return whole.roots()
         leaves = [ref for ref in whole.nodes if not whole.uses(ref)]
         return leaves or list(whole.nodes)
-
-    def _twig(self, ref: Ref, edge: Edge | None, path: tuple[Ref, ...], told: set[Ref]) -> Twig:
-        """What was taken apart above is not taken apart again: agents may know each other in any number of ways."""
-        node, whole = self._graph.nodes[ref], self._graph
-        name = ref.name if self.session.namespace == ref.namespace else f"{ref.namespace}/{ref.name}"
-        cells = [Cell(_word(edge, self._backwards), MUTED)] if edge else [Cell(ref.kind, MUTED)]
-        broken = edge.problem if edge else ""
-        cells += [
-            cell(name, "strong"),
-            Cell(f"{node.state.glyph} {node.state}", tone(node.state)),
-            *([cell(node.about, MUTED)] if node.about else []),
-        ]
-        if broken:
-            cells.append(cell(f"✖ {broken}", BAD))
-        elif node.reason:
-            cells.append(cell(node.reason, tone(node.state)))
-        key = (*path, ref, edge.does if edge else "")
-        edges = whole.used_by(ref) if self._backwards else whole.uses(ref)
-        if ref in told and edges:
-            cells.append(Cell("↻ a circle" if ref in path else "↑ see above", MUTED))
-            return Twig(key, tuple(cells), target=ref)
-        told.add(ref)
-        ends = [(one.user if self._backwards else one.used, one) for one in edges]
-        below = tuple(self._twig(end, one, (*path, ref), told) for end, one in ends)
-        return Twig(key, tuple(cells), below, ref, folded=len(path) >= DEPTH)
 
     def _matches(self, twig: Twig) -> bool:
         text = " ".join(one.text for one in twig.cells)
@@ -205,8 +181,49 @@ class MapScreen(ConsoleScreen):
         self.run_worker(self.console.look_at(None), exit_on_error=False)
 
 
-def _word(edge: Edge, backwards: bool) -> str:
-    return _BACKWARDS[edge.does] if backwards else edge.does
+class _Trees:
+    """The graph as trees: what is taken apart in one place is not taken apart in another; circles end."""
+
+    def __init__(self, whole: Graph, namespace: str | None, backwards: bool) -> None:
+        self._graph = whole
+        self._namespace = namespace
+        self._backwards = backwards
+        self._told: set[Ref] = set()
+        self._ahead: list[Ref] = []  # what stood too deep, and begins a tree of its own
+
+    def of(self, roots: list[Ref]) -> list[Twig]:
+        found = [self._twig(ref, None, ()) for ref in roots]
+        while self._ahead:
+            found.append(self._twig(self._ahead.pop(0), None, ()))
+        return found
+
+    def _twig(self, ref: Ref, edge: Edge | None, path: tuple[Ref, ...]) -> Twig:
+        cells, key = self._cells(ref, edge), (*path, ref, edge.does if edge else "")
+        edges = self._graph.used_by(ref) if self._backwards else self._graph.uses(ref)
+        if edges and path:
+            elsewhere = "↻ a circle" if ref in path else "↑ see above" if ref in self._told else ""
+            if not elsewhere and len(path) >= DEEPEST:
+                self._ahead.append(ref)
+                elsewhere = "↓ see below"
+            if elsewhere:
+                self._told.add(ref)
+                return Twig(key, (*cells, Cell(elsewhere, MUTED)), target=ref)
+        self._told.add(ref)
+        ends = [(one.user if self._backwards else one.used, one) for one in edges]
+        below = tuple(self._twig(end, one, (*path, ref)) for end, one in ends)
+        return Twig(key, cells, below, ref, folded=len(path) >= UNFOLDED)
+
+    def _cells(self, ref: Ref, edge: Edge | None) -> tuple[Cell, ...]:
+        node = self._graph.nodes[ref]
+        name = ref.name if self._namespace == ref.namespace else f"{ref.namespace}/{ref.name}"
+        does = (_BACKWARDS[edge.does] if self._backwards else edge.does) if edge else ref.kind
+        if edge and edge.problem:
+            why = [cell(f"✖ {edge.problem}", BAD)]
+        else:
+            why = [cell(node.reason, tone(node.state))] if node.reason else []
+        state = Cell(f"{node.state.glyph} {node.state}", tone(node.state))
+        about = [cell(node.about, MUTED)] if node.about else []
+        return (Cell(does, MUTED), cell(name, "strong"), state, *about, *why)
 
 
 def _broken(twig: Twig) -> Twig | None:

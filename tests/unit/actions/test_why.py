@@ -240,3 +240,20 @@ def test_the_chain_of_a_cause_begins_where_it_is_nearest():
     objects = [model(), agent("boss", peers=("helper",)), agent("helper", *waits, mcpServers=["z"]), server("z", *why)]
     [trouble] = troubles(survey(*objects))
     assert (trouble.chain.what, len(trouble.breaks)) == ("MCPServer demo/z", 3)
+
+
+def test_two_that_wait_for_the_same_have_the_same_cause_whichever_is_looked_at_first():
+    why = ("SecretNotFound", "Secret tok does not exist; create it: kaos secret create tok")
+    crew = [agent(name, *WAITS, mcpServers=["keyed"]) for name in ("one", "two")]
+    whole = survey(model(), server("keyed", *why), *crew, agent("boss", peers=("one", "two")))
+    assert [one.cause.sentence for one in diagnose(whole, ref("agent/boss")).troubles] == [
+        "Secret demo/tok does not exist."
+    ]
+
+
+def test_a_long_row_of_agents_is_followed_to_its_end():
+    crew = [agent(f"a{n:04}", "WaitingForMCPServer", "...", peers=(f"a{n + 1:04}",)) for n in range(1500)]
+    whole = survey(model(), *crew)
+    sentences = [one.cause.sentence for one in diagnose(whole, ref("agent/a0000")).troubles]
+    assert sentences[-1] == "Agent demo/a1500 does not exist."
+    assert len(told(diagnose(whole, ref("agent/a0000")).chain)) < 100

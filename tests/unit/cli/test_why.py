@@ -132,3 +132,13 @@ def test_a_tree_is_folded_to_the_width_and_keeps_its_lines():
         "│  └─ leaf  beside",
         "└─ last",
     ]
+
+
+def test_a_long_row_of_agents_is_drawn_in_pieces_that_fit(kaos, client, room, operator):
+    for number in range(12):
+        spec = {"modelAPI": "m", "model": "gpt", "agentNetwork": {"access": [f"a{number + 1:02}"], "expose": True}}
+        make(client, room, AGENT, f"a{number:02}", spec, phase="Ready", ready=True, reason="Ready")
+    drawn = kaos("map", "-n", room).ok().stdout.splitlines()
+    assert max(map(len, drawn)) <= 80
+    assert [line.split()[1] for line in drawn if line.startswith("Agent")] == ["a00", "a08"]
+    assert any("delegates to a08" in line and "↓ see below" in line for line in drawn)
