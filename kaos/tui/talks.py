@@ -241,6 +241,7 @@ class Talk:
 
     def _failed(self, asking: _Asking, error: KaosError) -> None:
         self.failed = True
+        self._end_answer()
         self._insert(Trouble(error.cause, error.cure))
         self._finish(f"✖ failed after {duration(asking.foot.elapsed)}   ctrl+r tries again", "bad")
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from kaos.actions.kinds import AGENT
+from kaos.cluster import Client, resolve
+from kaos.kube.resources import PODS
 from kaos.tui import places
 from kaos.tui.talks import talks_of
 from kaos.tui.widgets.blocks import Call
@@ -48,6 +51,14 @@ async def say(pilot, text):
     """Write it and send it."""
     pilot.app.screen.query_one(Composer).write(text)
     await pilot.press("enter")
+
+
+def kill_pod_of(place, agent, namespace):
+    """As a lost node does: without a word of farewell."""
+    client = Client(resolve(kubeconfig=str(place.kubeconfig)))
+    (pod,) = client.list(PODS, namespace, labels=AGENT.selector(agent)).items
+    path = PODS.path(namespace, pod["metadata"]["name"])
+    client.request("DELETE", path, b'{"gracePeriodSeconds": 0}', {"Content-Type": "application/json"}).close()
 
 
 async def answered(pilot, *words):
@@ -129,6 +140,21 @@ async def test_a_failure_is_told_in_words_and_the_question_comes_back(console, s
         assert screen_text(pilot).count("you  error 503") == 1  # the second attempt in place of the first
 
 
+async def test_an_answer_that_is_cut_off_stays_and_is_told(console, sample, place):
+    text = stories.manifests(
+        stories.modelapi("slow", mockConfig={"models": ["mock"], "latency": "60s", "responses": [PLAN * 20]}),
+        stories.agent("mayfly", modelAPI="slow"),
+    )
+    place.run("apply", "-n", sample, "--wait", "-f", "-", stdin=text).ok()
+    async with console(at="agent/mayfly/chat") as pilot:
+        await say(pilot, "go")
+        await until(pilot, lambda: shows(pilot, "The pod cannot start"))  # Markdown, while it still comes
+        assert shows(pilot, "answering")
+        kill_pod_of(place, "mayfly", sample)
+        await answered(pilot, "The pod cannot start", "✖ ", "ctrl+r tries again")
+        assert "**" not in screen_text(pilot)
+
+
 async def test_an_agent_that_is_not_there_is_told_in_words(console, sample):
     async with console(at="agent/nobody/chat") as pilot:
         await say(pilot, "hello")
@@ -145,6 +171,17 @@ async def test_an_earlier_question_is_asked_again_in_other_words(console, sample
         assert composer.text == "first try"
         await pilot.press(*" again", "enter")
         await answered(pilot, "mock: first try again")
+
+
+async def test_pages_are_turned_while_one_writes(console, sample):
+    async with console(size=(80, 24), at="agent/helper/chat") as pilot:
+        await say(pilot, "\n".join(f"line {n}" for n in range(60)))
+        await answered(pilot, "mock: line 0", "line 59", "first word")
+        await pilot.press("x", "pageup", "pageup", "pageup", "pageup", "pageup", "pageup", "pageup")
+        await until(pilot, lambda: shows(pilot, "you  line 0") and shows(pilot, "▼ "))
+        assert pilot.app.screen.query_one(Composer).text == "x"
+        await pilot.press("pagedown")
+        await until(pilot, lambda: not shows(pilot, "you  line 0"))
 
 
 async def test_what_was_sent_comes_back_with_the_arrow_and_is_kept_for_its_owner_alone(console, sample, tmp_path):

@@ -59,8 +59,6 @@ class ChatScreen(ConsoleScreen):
         Binding("ctrl+l", "memory", "memory", id="chat.memory"),
         Binding("ctrl+t", "side", "tools", id="chat.side"),
         Binding("ctrl+g", "next_talk", "next chat", id="chat.next"),
-        Binding("pageup", "page(-1)", "page up", id="chat.page-up", show=False),
-        Binding("pagedown", "page(1)", "page down", id="chat.page-down", show=False),
         Binding("ctrl+y", "copy_command", "copy command", id="chat.copy-command", show=False, priority=True),
         Binding("tab", "write", "write", id="chat.write", show=False),
     ]
@@ -417,6 +415,8 @@ class ChatScreen(ConsoleScreen):
                 self.action_command()
             case "question_mark":
                 self.action_help()
+            case "pageup" | "pagedown":
+                self.action_page(-1 if event.key == "pageup" else 1)
             case _:
                 self.action_block(-1)
 

@@ -80,7 +80,7 @@ class Composer(TextArea):
             self.text = text
 
     class Left(Message):
-        """Tab, or `:` or `?` where nothing is written: the keys are meant for something else."""
+        """A key that is meant for something else: tab, a page up or down, `:` or `?` where nothing is written."""
 
         def __init__(self, key: str) -> None:
             super().__init__()
@@ -124,6 +124,8 @@ class Composer(TextArea):
                 self.action_older()
             case "down" if self.cursor_at_last_line and self._back:
                 self.action_newer()
+            case "pageup" | "pagedown":  # what is above is longer than what is written here
+                self.post_message(self.Left(key))
             case "tab" | "colon" | "question_mark" if key == "tab" or not self.text:
                 self.post_message(self.Left(key))
             case _:
