@@ -17,8 +17,8 @@ _read_only = click.option("--read-only", is_flag=True, help="Look, and change no
 @options.namespace
 @options.all_namespaces
 @_read_only
-@click.pass_obj
-def tui(settings: Settings, path: str, namespace: str | None, all_namespaces: bool, read_only: bool) -> None:
+@click.pass_context
+def tui(ctx: click.Context, path: str, namespace: str | None, all_namespaces: bool, read_only: bool) -> None:
     """Browse, watch, call and chat in the terminal; PATH opens a place, such as mcp/calculator/tools."""
     from kaos.errors import UsageError
     from kaos.tui.session import Target
@@ -28,7 +28,8 @@ def tui(settings: Settings, path: str, namespace: str | None, all_namespaces: bo
         raise UsageError("The console needs a terminal.", "What it shows is also a command; begin with: kaos status")
     from kaos.tui.app import run
 
-    run(Target(settings.context, settings.kubeconfig, namespace, all_namespaces, read_only), path)
+    settings: Settings = ctx.obj
+    ctx.exit(run(Target(settings.context, settings.kubeconfig, namespace, all_namespaces, read_only), path))
 
 
 @click.command(cls=Command)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib
+import signal
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -10,8 +13,10 @@ from typing import Any, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
+from textual.worker import Worker, WorkerState
 
 from kaos.errors import NotFound
+from kaos.kube import sanitize
 from kaos.kube.names import nearest
 from kaos.kube.resources import NAMESPACES, Resource
 from kaos.tui import places, themes
@@ -61,6 +66,10 @@ class Console(App[None]):
         wanted = self.state.get("theme", str, themes.DEFAULT)
         self.theme = wanted if wanted in self.available_themes else themes.DEFAULT
         self.theme_changed_signal.subscribe(self, lambda theme: self.state.set("theme", theme.name))
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(ValueError, NotImplementedError):  # not the main thread; Windows
+                loop.add_signal_handler(signum, self.exit, None, 128 + signum)
         # The first frame comes before anything that takes time to load.
         self.call_after_refresh(self._connect)
 
@@ -120,6 +129,20 @@ class Console(App[None]):
         self._asked_to_quit = True
         self.notify("Once more quits (so does ctrl+q).", timeout=2)
         self.set_timer(2, lambda: setattr(self, "_asked_to_quit", False))
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End, and leave the telling to the command: Textual would print every variable, secrets among them."""
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self._close_messages_no_wait()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Work that failed by a fault of ours ends the work, not the console; and it is said."""
+        if event.state is WorkerState.ERROR:
+            said = sanitize.text(f"kaos itself failed: {type(event.worker.error).__name__}: {event.worker.error}")
+            self.notify(said, severity="error", markup=False, timeout=8)
 
     # What the session tells.
 
@@ -241,6 +264,10 @@ class Console(App[None]):
         yield from super().get_system_commands(screen)
 
 
-def run(target: Target, path: str = "") -> None:
-    """Open the console. Raises UsageError for a path that names nothing."""
-    Console(target, places.parse(path) if path else HOME).run()
+def run(target: Target, path: str = "") -> int:
+    """Open the console; its exit code. Raises UsageError for a path that names nothing, else what it failed with."""
+    console = Console(target, places.parse(path) if path else HOME)
+    console.run()
+    if console._exception is not None:
+        raise console._exception
+    return console.return_code or 0

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container
 from textual.screen import Screen
+from textual.worker import Worker
 
 from kaos.errors import KaosError
 from kaos.kube import sanitize
@@ -131,6 +132,9 @@ class ConsoleScreen(Screen[None]):
         self.query_one(TopLine).tell(self.crumbs(), self._facts())
         with contextlib.suppress(NotImplementedError):
             self.query_one(CommandLine).tell(self.argv())
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        self.console.on_worker_state_changed(event)
 
     # Composition and the life of it.
 

@@ -67,7 +67,7 @@ class Prompt(Horizontal):
         field.cursor_position = len(text)
         self.display = True
         self.wrong(False)
-        field.focus()
+        self.screen.set_focus(field)  # at once: the next key is for it
 
     def close(self) -> None:
         self.mode = ""
