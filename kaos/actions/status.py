@@ -102,7 +102,7 @@ def _next(installed: bool, runs: bool, found: list[Health], troubled: list[Healt
     steps = [] if runs else ["kaos operator run"]
     if troubled:
         worst = troubled[0]
-        steps.append(f"kaos {worst.command} describe {worst.name} -n {worst.namespace}")
+        steps.append(f"kaos why {worst.command}/{worst.name} -n {worst.namespace}")
     elif not found:
         steps.append("kaos mcp deploy -f FILE")
     return steps

@@ -8,6 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
+from textual.timer import Timer
 from textual.widgets import Static
 
 from kaos.actions.graph import Edge, Graph, graph
@@ -24,6 +25,7 @@ from kaos.tui.widgets.filters import Filter
 from kaos.tui.widgets.outline import Outline, Twig
 
 _RESOURCES = {kind.resource for kind in KINDS}
+SETTLE_S = 0.3
 UNFOLDED = 3  # how deep trees are shown at first
 DEEPEST = 8  # what stands deeper begins a tree of its own
 _BACKWARDS = {"thinks with": "thought with by", "uses tools of": "used by", "delegates to": "asked by"}
@@ -57,6 +59,7 @@ class MapScreen(ConsoleScreen):
         self._graph = Graph()
         self._backwards = False
         self._broken_only = False
+        self._settling: Timer | None = None
 
     def crumbs(self) -> tuple[str, ...]:
         words = super().crumbs() if self.place.name else (self.session.namespace or "all namespaces", "map")
@@ -74,8 +77,14 @@ class MapScreen(ConsoleScreen):
         self.query_one(Outline).focus()
 
     def on_objects(self, changed: set[Resource]) -> None:
-        if changed and not changed & _RESOURCES:
-            return
+        if not changed:
+            self._read()
+        elif changed & _RESOURCES and self._settling is None:
+            # A thousand resources take 50 ms to draw anew: too long for ten times a second.
+            self._settling = self.set_timer(SETTLE_S, self._read)
+
+    def _read(self) -> None:
+        self._settling = None
         session = self.session
         if not any(session.known(kind.resource) for kind in KINDS):
             return

@@ -44,7 +44,7 @@ def test_servers_are_counted_by_health_and_the_failed_come_first(client, room, o
         ("a-starting", "pending", "pods are being started"),
     ]
     assert found.operator.holder == "me"
-    assert found.next == [f"kaos mcp describe d-broken -n {room}"]
+    assert found.next == [f"kaos why mcp/d-broken -n {room}"]
 
 
 def test_an_empty_cluster_says_how_to_begin(client, room, operator):

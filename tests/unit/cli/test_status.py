@@ -27,7 +27,7 @@ def test_one_glance_tells_where_what_and_what_next(kaos, client, room):
     assert "Operator:   not running" in shown
     assert "MCPServers: 1 ready, 1 failed\n" in shown
     assert f"MCPServer   {room}/bad   failed   InvalidParams   line 1: \\e[31mSyntaxError\n" in shown
-    assert f"Next:\n  kaos operator run\n  kaos mcp describe bad -n {room}\n" in shown
+    assert f"Next:\n  kaos operator run\n  kaos why mcp/bad -n {room}\n" in shown
 
 
 def test_one_glance_as_data(kaos, client, room):
