@@ -134,6 +134,24 @@ async def test_what_was_said_before_the_last_restart_is_shown(console, client, p
         await until(pilot, lambda: shows(pilot, "● follows"))
 
 
+async def test_from_the_beginning_one_starts_at_the_first_line(console, pod, namespace):
+    pod("said-a-one", *(f"word{n}" for n in range(60)))
+    async with console(size=(80, 24), at="mcp/said/logs", namespace=namespace) as pilot:
+        await until(pilot, lambda: shows(pilot, "word59"))
+        await pilot.press("1")
+        await until(pilot, lambda: len(view(pilot).store) == 60)
+        assert screen_text(pilot).splitlines()[2] == " word0"
+        assert command(pilot) == f"kaos logs mcp/said -n {namespace}"
+
+
+async def test_a_line_is_copied(console, pod, namespace):
+    pod("said-a-one", "first", "second")
+    async with console(at="mcp/said/logs", namespace=namespace) as pilot:
+        await until(pilot, lambda: shows(pilot, "second"))
+        await pilot.press("up", "c")
+        assert pilot.app.clipboard == "first"
+
+
 async def test_without_an_earlier_life_it_says_so(console, pod, namespace):
     pod("said-a-one", "hello")
     async with console(at="mcp/said/logs", namespace=namespace) as pilot:

@@ -130,7 +130,7 @@ class LogsScreen(ConsoleScreen):
         return self.query_one(LogView)
 
     def on_mount(self) -> None:
-        self.view.focus()
+        self.set_focus(self.view)
         if self.filter.text:
             self.view.narrow(self.filter)
         self.refetch()
