@@ -27,7 +27,7 @@ def ready(terminal):
 def command(terminal, text):
     seen = len(terminal.output)
     terminal.send(":")
-    terminal.until(":", since=seen)
+    terminal.until("cancel", since=seen)
     terminal.send(f"{text}\r")
 
 
