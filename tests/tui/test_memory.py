@@ -74,6 +74,15 @@ async def test_an_agent_that_nobody_talked_to_says_what_to_do(console, sample, p
         await until(pilot, lambda: shows(pilot, "No sessions yet. i begins one."))
 
 
+async def test_an_agent_that_is_away_says_why_and_is_read_once_it_is_back(console, sample, place):
+    sleeper = stories.agent("sleeper", suspend=True)
+    place.run("apply", "-n", sample, "--wait", "-f", "-", stdin=sleeper).ok()
+    async with console(at="agent/sleeper/memory") as pilot:
+        await until(pilot, lambda: shows(pilot, "✖ Agent demo/sleeper is not ready: Suspended"))
+        place.run("agent", "resume", "sleeper", "-n", sample).ok()
+        await until(pilot, lambda: shows(pilot, "No sessions yet. i begins one."))
+
+
 @pytest.mark.parametrize("size", SIZES, ids=str)
 async def test_it_looks_the_same_in_every_terminal(console, scholar, size):
     async with console(size=size, at=f"agent/{scholar}/memory/monday") as pilot:

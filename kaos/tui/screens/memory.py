@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime
 from functools import partial
@@ -15,6 +16,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from kaos.api.names import AGENTS
+from kaos.errors import KaosError
 from kaos.kube import sanitize
 from kaos.kube.resources import Resource
 from kaos.tui import looks
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 EVENTS = 1000
 TIMEOUT_S = 15.0
+NO_SESSIONS = "No sessions yet. i begins one."
 SESSION_COLUMNS = (
     Column("SESSION", flexible=True), Column("EVENTS", right=True), Column("BEGAN", 1), Column("LAST"),
 )  # fmt: skip
@@ -61,6 +65,7 @@ class MemoryScreen(ConsoleScreen):
         self._session_id = place.item
         self._found: dict[int, Event] = {}
         self._asked = False
+        self._failed = False
 
     @property
     def namespace(self) -> str:
@@ -75,7 +80,7 @@ class MemoryScreen(ConsoleScreen):
         return self.namespace, "agent", self.place.name, "memory", *chosen
 
     def body(self) -> ComposeResult:
-        yield Table(SESSION_COLUMNS, id="sessions", empty="No sessions yet. i begins one.")
+        yield Table(SESSION_COLUMNS, id="sessions", empty=NO_SESSIONS)
         yield Static(id="title")
         yield Table(EVENT_COLUMNS, id="events", empty="Nothing is remembered of it.")
 
@@ -92,7 +97,7 @@ class MemoryScreen(ConsoleScreen):
         return self.query_one("#events", Table)
 
     def on_objects(self, changed: set[Resource]) -> None:
-        if self.session.connected and not self._asked:
+        if self.session.connected and (not self._asked or (self._failed and AGENTS in changed)):
             self._asked = True
             self.refetch()
 
@@ -107,9 +112,15 @@ class MemoryScreen(ConsoleScreen):
         self.run_worker(self._load, exclusive=True, group="sessions", exit_on_error=False)
 
     async def _load(self) -> None:
-        found = await self.do(_sessions_of, self.session.client(), self.place.name, self.namespace)
-        if found is None:
+        try:
+            found = await asyncio.to_thread(_sessions_of, self.session.client(), self.place.name, self.namespace)
+        except KaosError as error:
+            self._failed = True
+            self._sessions.empty = sanitize.line(" ".join(part for part in (f"✖ {error.cause}", error.cure) if part))
+            self._sessions.fill(())
             return
+        self._failed = False
+        self._sessions.empty = NO_SESSIONS
         if not self._session_id and found:
             self._session_id = found[0].id
         self._sessions.fill(_session_row(one) for one in found)
