@@ -69,7 +69,8 @@ def test_the_system_is_ready_and_knows_its_runtimes(kaos):
     assert runtimes[0].split() == ["NAME", "TYPE", "DESCRIPTION", "SOURCE"]
     assert runtimes[1].split()[0] == "rawpython"
     assert runtimes[-1].split()[0] == "custom"
-    one = yaml.safe_load(kaos("system", "runtimes", "rawpython").ok().stdout)
+    assert "To begin with:" in kaos("system", "runtimes", "rawpython").ok().stdout
+    one = yaml.safe_load(kaos("system", "runtimes", "rawpython", "-o", "yaml").ok().stdout)
     assert one["paramsEnvVar"] == "MCP_TOOLS_STRING"
     unknown = kaos("system", "runtimes", "rawpyton")
     assert unknown.code == 3
