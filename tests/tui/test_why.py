@@ -107,3 +107,22 @@ async def test_a_trouble_that_is_cured_elsewhere_goes_by_itself(console, place, 
         await until(pilot, lambda: causes(pilot) == [f"Secret {namespace}/tok does not exist."])
         place.run("secret", "create", "tok", "--from-stdin", "token", "-n", namespace, stdin="s3cret").ok()
         await until(pilot, lambda: shows(pilot, "● Nothing is wrong."), 60)
+
+
+async def test_what_is_missing_leads_to_the_form_that_makes_it(console, place, namespace):
+    place.run("apply", "-f", "-", "-n", namespace, stdin=agent("orphan", modelAPI="openai")).ok()
+    async with console(at="why", namespace=namespace) as pilot:
+        await shows_only(pilot, "openai does not exist", "kaos modelapi deploy --name openai")
+        await pilot.press("R")
+        await until(pilot, lambda: pilot.app.here == Place("deploy", "modelapi", namespace))
+        assert pilot.app.clipboard.startswith("kaos modelapi deploy --name openai --model mock")
+
+
+async def test_what_a_program_says_is_shown_as_it_is_and_does_nothing(console, place, namespace):
+    hostile = 'raise ValueError("\\x1b[31m[bold red]boo[/] \\u202egnp")\n'
+    place.run("apply", "-f", "-", "-n", namespace, stdin=mcpserver("hostile", params=hostile)).ok()
+    place.until(MCPSERVERS, "hostile", namespace, lambda obj: reason(obj) in ("InvalidParams", "CrashLooping"), 60)
+    async with console(at="why", namespace=namespace) as pilot:
+        await until(pilot, lambda: shows(pilot, "[bold red]boo[/]"))
+        assert "\x1b" not in "".join(causes(pilot))
+        assert "\u202e" not in "".join(causes(pilot))

@@ -208,6 +208,9 @@ class WhyScreen(ObjectVerbs):
                 if await self.confirm(f"Install KAOS's kinds and registry on {self.session.context}?", verb="install"):
                     await self.do(lambda: system.install_prerequisites(self.session.client()))
                     self.session.retry()
+            case ("kaos", kind, "deploy", *_):
+                self.copy(shlex.join(trouble.cause.command))
+                self.console.go(Place("deploy", kind, trouble.breaks[0].namespace))
             case ("kaos", kind, "resume", name, "-n", namespace):
                 await self._start_again(BY_COMMAND[kind], namespace, name)
             case ():
