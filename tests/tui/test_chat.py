@@ -173,6 +173,16 @@ async def test_an_earlier_question_is_asked_again_in_other_words(console, sample
         await answered(pilot, "mock: first try again")
 
 
+async def test_below_the_last_block_one_writes_again(console, sample):
+    async with console(at="agent/helper/chat") as pilot:
+        await say(pilot, "hello")
+        await answered(pilot, "mock: hello")
+        await pilot.press("ctrl+up", "up", "down", "down")
+        await until(pilot, lambda: pilot.app.screen.query_one(Composer).has_focus)
+        await pilot.press(*"next")
+        assert pilot.app.screen.query_one(Composer).text == "next"
+
+
 async def test_pages_are_turned_while_one_writes(console, sample):
     async with console(size=(80, 24), at="agent/helper/chat") as pilot:
         await say(pilot, "\n".join(f"line {n}" for n in range(60)))

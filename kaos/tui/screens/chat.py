@@ -310,11 +310,10 @@ class ChatScreen(ConsoleScreen):
     def action_block(self, by: int) -> None:
         transcript = self.query_one(Transcript)
         transcript.action_move(by)
-        if transcript.cursor is None:
-            self.action_write()
-        else:
+        if transcript.cursor is not None:
             self.set_focus(transcript)  # at once, unlike `focus()`: the next key is meant for it already
 
+    @on(Transcript.Left)
     def action_write(self) -> None:
         self.query_one(Transcript).leave()
         self.set_focus(self.query_one(Composer))

@@ -86,6 +86,9 @@ class Transcript(ScrollView, can_focus=True):
             super().__init__()
             self.text = text
 
+    class Left(Message):
+        """One went on below the last block."""
+
     class Edited(Message):
         """A question is to be asked again in other words."""
 
@@ -316,6 +319,7 @@ class Transcript(ScrollView, can_focus=True):
             self._choose(blocks[max(0, at)])
         else:
             self.leave()
+            self.post_message(self.Left())
 
     def leave(self) -> None:
         """No block is chosen; the end is seen again."""
