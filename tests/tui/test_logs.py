@@ -18,7 +18,7 @@ from kaos.tui.places import Place
 from kaos.tui.widgets.chrome import CommandLine
 from kaos.tui.widgets.logview import LogView
 from tests.live import LiveCluster
-from tests.stories import mcpserver
+from tests.stories import manifests, mcpserver
 from tests.tui.conftest import SIZES, assert_snapshot, screen_text, shows, until
 
 SAYING = (
@@ -259,6 +259,27 @@ async def test_several_resources_are_read_at_once(console, place, pod, namespace
     async with console(at="mcp/said,calc/logs", namespace=namespace) as pilot:
         await until(pilot, lambda: shows(pilot, "said-one") and shows(pilot, "calc-"))
         assert command(pilot) == f"kaos logs mcp/said mcp/calc -n {namespace} -f --tail 1000"
+
+
+async def test_what_is_marked_in_a_list_is_read_at_once(console, place, namespace):
+    text = manifests(mcpserver("one", suspend=True), mcpserver("two", suspend=True))
+    place.run("apply", "-n", namespace, "-f", "-", stdin=text).ok()
+    async with console(at="mcp", namespace=namespace) as pilot:
+        await until(pilot, lambda: shows(pilot, "one") and shows(pilot, "two"))
+        await pilot.press("home", "space", "end", "space", "l")
+        await until(pilot, lambda: command(pilot) == f"kaos logs mcp/one mcp/two -n {namespace} -f --tail 1000")
+        await until(pilot, lambda: shows(pilot, "mcp/two has no pod yet; waiting for one."))
+
+
+async def test_a_pod_of_the_detail_is_read_alone_and_p_shows_the_life_before(console, pod, namespace):
+    pod("said-a-one", "from one")
+    pod("said-a-two", "from two")
+    async with console(at="mcp/said/pods", namespace=namespace) as pilot:
+        await until(pilot, lambda: shows(pilot, "said-a-two"))
+        await pilot.press("end", "enter")
+        await until(pilot, lambda: "--pod said-a-two" in command(pilot) and shows(pilot, " from two"))
+        await pilot.press("escape", "p")
+        await until(pilot, lambda: "--previous" in command(pilot))
 
 
 async def test_an_api_server_that_goes_is_told_and_found_again(tmp_path, monkeypatch, console):

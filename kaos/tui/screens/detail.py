@@ -60,6 +60,7 @@ class DetailScreen(ObjectVerbs):
     BINDINGS: ClassVar[list[Any]] = [
         Binding("i", "interact", "use", id="list.interact"),
         Binding("l", "look('logs')", "logs", id="list.logs"),
+        Binding("p", "look('logs', 'previous')", "previous logs", id="list.previous", show=False),
         Binding("y", "tab('yaml')", "YAML", id="detail.yaml"),
         Binding("w", "look('why')", "why", id="list.why"),
         Binding("E", "look('events')", "events", id="detail.events"),
@@ -233,8 +234,8 @@ class DetailScreen(ObjectVerbs):
             return False
         return super().check_action(action, parameters)
 
-    def action_look(self, view: str) -> None:
-        self.console.go(Place(view, self.kind.command, self.place.namespace, self.place.name))
+    def action_look(self, view: str, item: str = "") -> None:
+        self.console.go(Place(view, self.kind.command, self.place.namespace, self.place.name, item))
 
     def action_interact(self) -> None:
         self.action_look(INTERACT[self.kind.command])
@@ -243,8 +244,8 @@ class DetailScreen(ObjectVerbs):
         self.copy(self.place.name)
 
     @on(Table.Opened)
-    def _opened_pod(self) -> None:
-        self.action_look("logs")
+    def _opened_pod(self, event: Table.Opened) -> None:
+        self.action_look("logs", event.key)
 
     @work(exit_on_error=False)
     async def action_edit(self) -> None:

@@ -97,6 +97,7 @@ class LogsScreen(ConsoleScreen):
         self._ended: KaosError | None = None
         self._arranged = False  # the next flush
         self._pods: list[str] = []
+        self._told = ""
 
     # Where this is.
 
@@ -257,9 +258,13 @@ class LogsScreen(ConsoleScreen):
         facts += [word for word, holds in (("wrap", view.wrapped), ("times (UTC)", view.dated)) if holds]
         facts.append(PREVIOUS if self.previous else self.range.title)
         told = Content.assemble(Content.styled(words, TONES[tone]), Content("   " + " · ".join(facts)))
-        self.query_one("#state", Static).update(told)
-        view.empty = self._instead()
-        view.refresh()
+        if told.plain != self._told:
+            self._told = told.plain
+            self.query_one("#state", Static).update(told, layout=False)
+        instead = self._instead()
+        if instead != view.empty:
+            view.empty = instead
+            view.refresh()
 
     def _state(self) -> tuple[str, str]:
         if self._ended is not None:

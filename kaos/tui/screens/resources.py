@@ -34,7 +34,8 @@ class ResourcesScreen(ObjectVerbs, ConsoleScreen):
     filterable = True
     BINDINGS: ClassVar[list[Any]] = [
         Binding("i", "interact", "use", id="list.interact"),
-        Binding("l", "look('logs')", "logs", id="list.logs"),
+        Binding("l", "logs", "logs", id="list.logs"),
+        Binding("p", "logs('previous')", "previous logs", id="list.previous", show=False),
         Binding("y", "yaml", "YAML", id="list.yaml"),
         Binding("w", "look('why')", "why", id="list.why"),
         Binding("e", "edit", "edit", id="object.edit"),
@@ -138,6 +139,15 @@ class ResourcesScreen(ObjectVerbs, ConsoleScreen):
     @on(Table.Sorted)
     def _sorted(self, event: Table.Sorted) -> None:
         self.console.state.set(f"sort/{self.kind.command}", [event.column, event.backwards])
+
+    def action_logs(self, item: str = "") -> None:
+        """Of what is marked, all at once; else of what is under the cursor."""
+        places = {namespace for namespace, _ in self.table.chosen}
+        if len(places) > 1:
+            self.notice("Logs of several at once: mark those of one namespace.", error=True)
+        elif places:
+            names = ",".join(name for _, name in self.table.chosen)
+            self.console.go(Place("logs", self.kind.command, places.pop(), names, item))
 
     def action_look(self, view: str) -> None:
         if place := self._one(view):
