@@ -24,6 +24,7 @@ class Node:
     about: str = ""  # model, runtime or type
     reason: str = ""  # why it is not ready
     message: str = ""
+    tools: tuple[str, ...] = ()  # of an MCPServer, as far as its status names them
 
 
 @dataclass(frozen=True)
@@ -136,4 +137,6 @@ def _node(ref: Ref, obj: Object) -> Node:
             about = spec.get("runtime") or "remote"
     state = state_of(obj)
     well = state in (State.READY, State.SUSPENDED)
-    return Node(ref, state, about, "" if well else status.get("reason", ""), "" if well else status.get("message", ""))
+    tools = tuple(one["name"] for one in status.get("tools") or ()) if ref.kind == "MCPServer" else ()
+    reason, message = ("", "") if well else (status.get("reason", ""), status.get("message", ""))
+    return Node(ref, state, about, reason, message, tools)

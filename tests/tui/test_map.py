@@ -86,3 +86,13 @@ async def test_the_map_follows_what_happens(console, place, namespace):
         await until(pilot, lambda: "MCPServer late ○ suspended" in outline(pilot))
         place.run("mcp", "delete", "late", "--yes", "-n", namespace).ok()
         await until(pilot, lambda: outline(pilot) == "")
+
+
+async def test_the_tools_of_a_server_unfold_and_lead_to_their_form(console, sample):
+    async with console(at="map") as pilot:
+        await until(pilot, lambda: "uses tools of calculator ● ready" in outline(pilot))
+        assert "tool add" not in outline(pilot)
+        await pilot.press("end", "space")
+        await until(pilot, lambda: "tool add" in outline(pilot))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: pilot.app.here == Place("invoke", "mcp", sample, "calculator", "add"))

@@ -131,8 +131,11 @@ class MapScreen(ConsoleScreen):
 
     @property
     def _here(self) -> Ref | None:
+        """The resource; of a tool the server that has it."""
         found = self.query_one(Outline).twig
-        return found.target if found else None
+        if found is None or isinstance(found.target, Ref):
+            return found.target if found else None
+        return Ref("MCPServer", found.target.namespace, found.target.name)
 
     @on(Outline.Moved)
     def _tell(self) -> None:
@@ -159,6 +162,9 @@ class MapScreen(ConsoleScreen):
 
     @on(Outline.Opened)
     def _opened(self, event: Outline.Opened) -> None:
+        if isinstance(event.twig.target, Place):
+            self.console.go(event.twig.target)
+            return
         ref: Ref = event.twig.target
         if self._graph.nodes[ref].state == "missing":
             self.notice(f"{ref} does not exist.  w says what to do.", error=True)
@@ -188,6 +194,10 @@ class MapScreen(ConsoleScreen):
 
     def action_all_namespaces(self) -> None:
         self.run_worker(self.console.look_at(None), exit_on_error=False)
+
+
+def _use(server: Ref, tool: str) -> Place:
+    return Place("invoke", "mcp", server.namespace, server.name, tool)
 
 
 class _Trees:
@@ -220,7 +230,13 @@ class _Trees:
         self._told.add(ref)
         ends = [(one.user if self._backwards else one.used, one) for one in edges]
         below = tuple(self._twig(end, one, (*path, ref)) for end, one in ends)
-        return Twig(key, cells, below, ref, folded=len(path) >= UNFOLDED)
+        tools = () if self._backwards else self._graph.nodes[ref].tools
+        if tools:
+            below += tuple(
+                Twig((*key, tool), (Cell("tool", MUTED), cell(tool)), target=_use(ref, tool)) for tool in tools
+            )
+            cells += (Cell(f"{len(tools)} tool{'s' if len(tools) > 1 else ''}", MUTED),)
+        return Twig(key, cells, below, ref, folded=bool(tools) or len(path) >= UNFOLDED)
 
     def _cells(self, ref: Ref, edge: Edge | None) -> tuple[Cell, ...]:
         node = self._graph.nodes[ref]
