@@ -44,8 +44,9 @@ crds: setup ## write chart/crds/*.yaml from the models
 reference: setup ## write docs/reference from the program
 	@$(BIN)/python tools/reference.py docs/reference
 
-screenshots: setup ## draw screenshots/*.svg from the real program
+screenshots: setup ## draw screenshots/* from the real program
 	@$(BIN)/python tools/screenshot.py screenshots/demo.svg "make demo" $(BIN)/python -m kaos.cli.demo
+	@$(BIN)/python tools/console_pictures.py screenshots
 
 clean: ## remove the environment
 	rm -rf $(VENV) .pytest_cache .ruff_cache
