@@ -136,25 +136,26 @@ class Endpoint:
         on_text: Callable[[str], None] = lambda text: None,
         on_step: Callable[[Step], None] = lambda step: None,
         cancellation: Cancellation | None = None,
+        tools: bool = True,
     ) -> Reply:
         """One chat completion, streamed. Raises Cancelled, or KaosError with the endpoint's own words."""
+        body = {"model": model, "messages": messages, "stream": True, "stream_options": {"include_usage": True}}
+        body |= {} if tools else {"tool_choice": "none"}
         cancellation = cancellation or Cancellation()
         try:
-            return self._ask(messages, model, session_id, on_text, on_step, cancellation)
+            return self._ask(body, session_id, on_text, on_step, cancellation)
         except KaosError:
             cancellation.check()
             raise
 
     def _ask(
         self,
-        messages: list[Object],
-        model: str,
+        body: Object,
         session_id: str | None,
         on_text: Callable[[str], None],
         on_step: Callable[[Step], None],
         cancellation: Cancellation,
     ) -> Reply:
-        body = {"model": model, "messages": messages, "stream": True, "stream_options": {"include_usage": True}}
         headers = {SESSION_HEADER: session_id} if session_id else {}
         began = time.monotonic()
         data = json.dumps(body, ensure_ascii=False).encode()

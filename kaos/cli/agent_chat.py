@@ -10,7 +10,7 @@ import click
 
 from kaos.actions.kinds import AGENT
 from kaos.cli import options
-from kaos.cli.agent_talk import endpoint, session, show_step, show_text, timeout
+from kaos.cli.agent_talk import endpoint, no_tools, session, show_step, show_text, timeout
 from kaos.cli.commands import Command, Settings
 from kaos.cli.output import result, say
 from kaos.cli.verbs import name_argument
@@ -24,9 +24,12 @@ MEMORY_EVENTS = 50
 @name_argument(AGENT)
 @options.namespace
 @session
+@no_tools
 @timeout
 @click.pass_obj
-def chat(settings: Settings, name: str, namespace: str | None, session_id: str | None, timeout_s: float) -> None:
+def chat(
+    settings: Settings, name: str, namespace: str | None, session_id: str | None, no_tools: bool, timeout_s: float
+) -> None:
     """Talk to the agent NAME. Each line is a message; the conversation is remembered."""
     from kaos.actions.chat import new_session
 
@@ -54,7 +57,7 @@ def chat(settings: Settings, name: str, namespace: str | None, session_id: str |
             case "/memory":
                 _memory(agent, session_id)
             case text:
-                _answer(agent, name, text, session_id)
+                _answer(agent, name, text, session_id, not no_tools)
                 talked = True
     if talked:
         say(f"Go on later: kaos agent chat {name} -n {agent.namespace} --session {session_id}")
@@ -67,9 +70,9 @@ def _read(prompt: str) -> str | None:
         return None
 
 
-def _answer(agent: Any, name: str, text: str, session_id: str) -> None:
+def _answer(agent: Any, name: str, text: str, session_id: str, tools: bool) -> None:
     try:
-        reply = agent.ask([{"role": "user", "content": text}], name, session_id, show_text, show_step)
+        reply = agent.ask([{"role": "user", "content": text}], name, session_id, show_text, show_step, tools=tools)
     except KeyboardInterrupt:
         result("")
         say("Stopped.")

@@ -29,6 +29,8 @@ timeout = click.option(
 message = click.option("-m", "--message", metavar="TEXT|-", help="What to say; - is standard input.")
 session = click.option("--session", "session_id", metavar="ID", help="Go on with this conversation.")
 
+no_tools = click.option("--no-tools", is_flag=True, help="Let the agent use no tool and no other agent.")
+
 
 def endpoint(settings: Settings, name: str, namespace: str | None, timeout_s: float) -> Any:
     from kaos.actions.chat import Endpoint
@@ -66,6 +68,7 @@ def show_text(text: str) -> None:
 @message
 @session
 @options.namespace
+@no_tools
 @click.option("--stream/--no-stream", default=None, help="Print the answer as it comes (default: on a terminal).")
 @timeout
 @options.output("text", "json", default="text")
@@ -76,6 +79,7 @@ def invoke(
     message: str | None,
     session_id: str | None,
     namespace: str | None,
+    no_tools: bool,
     stream: bool | None,
     timeout_s: float,
     output: str,
@@ -90,7 +94,7 @@ def invoke(
     agent = endpoint(settings, name, namespace, timeout_s)
     shown = show_step if output == "text" and colourful(sys.stderr) else lambda step: None
     on_text = show_text if streams else lambda piece: None
-    reply = agent.ask([{"role": "user", "content": text}], name, session_id, on_text, shown)
+    reply = agent.ask([{"role": "user", "content": text}], name, session_id, on_text, shown, tools=not no_tools)
     if output == "json":
         as_json(dataclasses.asdict(reply))
     else:

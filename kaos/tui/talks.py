@@ -36,6 +36,7 @@ class _Asking:
     question: str
     foot: Foot
     cancellation: Cancellation
+    tools: bool
     calls: dict[str, Call] = field(default_factory=dict)
     answered: bool = False
     pieces: queue.Queue[tuple[str, Any]] = field(default_factory=lambda: queue.Queue(WAITING))
@@ -96,14 +97,14 @@ class Talk:
 
     # Asking.
 
-    def say(self, text: str, make_client: Callable[[], Client]) -> None:
-        """Ask; the answer comes by `drain`."""
+    def say(self, text: str, make_client: Callable[[], Client], tools: bool = True) -> None:
+        """Ask; the answer comes by `drain`. Without `tools` an agent uses none, nor other agents."""
         from kaos.actions.conversation import Cancellation
 
         self.failed = False
         self.last_question = text
         foot = Foot()
-        asking = self._asking = _Asking(text, foot, Cancellation())
+        asking = self._asking = _Asking(text, foot, Cancellation(), tools or not self.is_agent)
         self.blocks += [Said(text), Speaker(self.name), foot]
         messages = [*self._messages, {"role": "user", "content": text}]
         threading.Thread(
@@ -131,6 +132,7 @@ class Talk:
                 lambda text: asking.put("text", text),
                 lambda step: asking.put("step", step),
                 asking.cancellation,
+                asking.tools,
             )
             if self.is_agent:  # it calls itself its model
                 reply.model = str(endpoint.object["spec"].get("model") or "")

@@ -86,6 +86,17 @@ async def test_the_command_line_goes_on_with_the_same_conversation(console, samp
         assert "user_message: remember me" in told
 
 
+async def test_a_read_only_console_lets_the_agent_use_no_tools(console, sample, place):
+    async with console(at="agent/helper/chat", read_only=True) as pilot:
+        await until(pilot, lambda: shows(pilot, "the agent may use no tools here"))
+        await say(pilot, "what is 2 + 3?")
+        await answered(pilot, "mock: what is 2 + 3?")
+        command = pilot.app.screen.query_one(CommandLine).command
+        assert command.endswith(" --no-tools")
+        again = place.run(*command.split()[1:], stdin="what is 2 + 3?\n").ok()
+        assert again.stdout == "mock: what is 2 + 3?\n"
+
+
 async def test_keys_are_taken_in_the_order_in_which_they_were_typed(console, sample):
     async with console(at="agent/helper/chat") as pilot:
         await pilot.press(*"one:", "enter")

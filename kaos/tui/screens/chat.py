@@ -93,7 +93,8 @@ class ChatScreen(ConsoleScreen):
     def argv(self) -> tuple[str, ...]:
         talk = self.talk
         if talk.is_agent:
-            return "agent", "chat", talk.name, "-n", talk.namespace, "--session", talk.session_id
+            without = ("--no-tools",) if self.session.read_only else ()
+            return "agent", "chat", talk.name, "-n", talk.namespace, "--session", talk.session_id, *without
         chosen = ("--model", talk.model) if talk.model else ()
         said = " ".join(talk.last_question.split()) or "Hello"
         return "modelapi", "invoke", talk.name, "-n", talk.namespace, *chosen, "-m", said
@@ -223,7 +224,7 @@ class ChatScreen(ConsoleScreen):
 
     def _say(self, text: str) -> None:
         talk = self.talk
-        talk.say(text, self.session.client)
+        talk.say(text, self.session.client, tools=not self.session.read_only)
         transcript = self.query_one(Transcript)
         transcript.leave()
         transcript.sync()
@@ -273,7 +274,7 @@ class ChatScreen(ConsoleScreen):
         self.query_one("#empty").display = talk.is_new
         self.query_one(Transcript).display = not talk.is_new
         if talk.is_new:
-            self.query_one("#empty", Static).update(_welcome(talk))
+            self.query_one("#empty", Static).update(_welcome(talk, self.session.read_only))
         self.query_one(ChatSide).tell(talk, self._object)
         self._show_tabs()
         self._show_side()
@@ -424,7 +425,7 @@ class ChatScreen(ConsoleScreen):
         self.set_focus(self.query_one(Composer))
 
 
-def _welcome(talk: Talk) -> Content:
+def _welcome(talk: Talk, read_only: bool) -> Content:
     what = "Agent" if talk.is_agent else "ModelAPI"
     lines = [
         (f"{what} {sanitize.line(talk.name)}\n\n", "bold"),
@@ -433,4 +434,6 @@ def _welcome(talk: Talk) -> Content:
         ("ctrl+o opens an earlier conversation.\n" if talk.is_agent else "", ""),
         (f"\n{AGENT_COMMANDS if talk.is_agent else MODEL_COMMANDS}\n", ""),
     ]
+    if talk.is_agent and read_only:
+        lines.append(("\nThe console is read-only, so the agent may use no tools here.\n", "$text-warning"))
     return Content.assemble(*(Content.styled(text, style) for text, style in lines if text))
