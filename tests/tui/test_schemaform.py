@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -303,3 +304,36 @@ async def test_arguments_that_are_no_object_are_refused():
         app.query_one("#loose", TextArea).text = "[]"
         await pilot.pause()
         assert app.form.problems() == ["The arguments must be an object."]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_monkey_at_the_keyboard_breaks_nothing(seed):
+    import random
+
+    chance = random.Random(seed + 3)
+    keys = ["tab", "tab", "tab", "shift+tab", "enter", "space", "up", "down", "escape", "ctrl+e", "ctrl+j", "backspace",
+            "1", "a", "{", "quotation_mark", "left", "end", "pagedown", "delete"]  # fmt: skip
+    app = Alone(ORDER)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for _ in range(80):
+            await pilot.press(chance.choice(keys))
+        await pilot.pause()
+        if not app.form.problems() and app.form.raw is None:
+            value = app.form.value()
+            await pilot.press("ctrl+e")
+            await pilot.press("ctrl+e")
+            await pilot.pause()
+            assert app.form.value() == value
+
+
+async def test_a_form_that_is_taken_away_at_once_takes_nothing_with_it():
+    app = Alone(ORDER)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for steps in range(12):
+            form = SchemaForm(ORDER)
+            await app.mount(form)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await form.remove()
+        await pilot.pause()
+        assert app.form.value() == {}

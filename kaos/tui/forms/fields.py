@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.css.query import NoMatches
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Select, Static, TextArea
@@ -39,12 +41,16 @@ class TextLine(Input):
             super().__init__()
             self.line, self.text = line, text
 
+    def __init__(self, text: str, placeholder: str, grows: bool, secret: bool) -> None:
+        super().__init__(text, placeholder, password=secret, compact=True)
+        self._grows = grows and not secret
+
     def action_grow(self) -> None:
-        if not self.password:
+        if self._grows:
             self.post_message(self.Grown(self, self.value + "\n"))
 
     def _on_paste(self, event: events.Paste) -> None:
-        if "\n" in event.text.strip("\n") and not self.password:
+        if "\n" in event.text.strip("\n") and self._grows:
             event.stop()
             event.prevent_default()
             at = self.cursor_position
@@ -67,6 +73,19 @@ class Tick(Checkbox):
     @property
     def _button(self) -> Content:
         return Content("[x]" if self.value else "[ ]")
+
+
+class Choice(Select[Any]):
+    """A select that may be taken away before it is complete, as when its screen is left at once: Textual's fails."""
+
+    def _on_mount(self, event: events.Mount) -> None:
+        event.prevent_default()  # Select's own would be called once more
+        with contextlib.suppress(NoMatches):
+            super()._on_mount(event)
+
+    def _watch_value(self, value: Any) -> None:
+        with contextlib.suppress(NoMatches):
+            super()._watch_value(value)
 
 
 class FieldView(Vertical):
@@ -135,7 +154,7 @@ class FieldView(Vertical):
             case Kind.TEXT if "\n" in draft.text:
                 yield TextArea(draft.text, compact=True, soft_wrap=True, tab_behavior="focus", classes="text")
             case Kind.TEXT | Kind.INTEGER | Kind.NUMBER:
-                yield TextLine(draft.text, _placeholder(made), password=made.secret, compact=True)
+                yield TextLine(draft.text, _placeholder(made), grows=made.kind is Kind.TEXT, secret=made.secret)
             case Kind.BOOLEAN:
                 chosen = Select.NULL if draft.flag is None else draft.flag
                 yield self._select([("true", True), ("false", False)], chosen, "flag")
@@ -160,9 +179,9 @@ class FieldView(Vertical):
             case Kind.ROWS:
                 yield Button("+ add", compact=True, classes="add")
 
-    def _select(self, options: list[tuple[str, Any]], chosen: Any, use: str) -> Select[Any]:
+    def _select(self, options: list[tuple[str, Any]], chosen: Any, use: str) -> Choice:
         safe = [(Content(text), value) for text, value in options]
-        return Select(safe, prompt="–", value=chosen, compact=True, classes=use)
+        return Choice(safe, prompt="–", value=chosen, compact=True, classes=use)
 
     def _inside(self) -> ComposeResult:
         """The fields within this one."""
