@@ -265,7 +265,7 @@ class _Work:
                 failed = False
                 return result
             except ToolFailed as error:
-                span.fail("tool_error", str(error))
+                span.fail("delegation_error" if peer else "tool_error", str(error))
                 log.warning("session %s: %s: %s", self._turn.session_id, name, sanitize.line(str(error))[:300])
                 raise
             finally:
