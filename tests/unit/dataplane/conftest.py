@@ -20,7 +20,7 @@ from aiohttp import web
 from tests.collector import Collector
 from tests.conftest import free_port
 
-STARTED_S = 20
+STARTED_S = 60
 
 
 USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}}\n\n'

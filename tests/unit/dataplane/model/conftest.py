@@ -19,7 +19,7 @@ import httpx
 import pytest
 import yaml
 
-STARTED_S = 30
+STARTED_S = 60
 WAIT_S = 10
 COMPLETION = (
     b'{ "id" : "chatcmpl-1","choices":[{"index":0,"message":{"role":"assistant","content":"caf\\u00e9 \xc3\xa9"},'
