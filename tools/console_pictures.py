@@ -36,11 +36,11 @@ class Picture:
 
 
 PICTURES = (
-    Picture("console", "", "1 Ready"),
+    Picture("console", "", "Agents 1  ● 1 Ready"),
     Picture("console-light", "mcp", "Ready", theme="kaos-light"),
     Picture("detail", "mcp/calculator", "Conditions"),
-    Picture("invoke", "mcp/calculator/tools/add", '"result": 5', ("2", "tab", "tab", "3", "ctrl+r")),
-    Picture("chat", "agent/helper/chat", "42", (*"what is 20 + 22?", "enter")),
+    Picture("invoke", "mcp/calculator/tools/add", "✔ done", ("2", "tab", "3", "ctrl+r")),
+    Picture("chat", "agent/helper/chat", "answered 42", (*"what is 20 + 22?", "enter")),
     Picture("map", "map", "calculator"),
     Picture("why", "why/mcp/broken", "nosuch"),
     Picture("logs", "agent/helper/logs", "helper"),
@@ -67,7 +67,8 @@ async def draw(picture: Picture, target: Path) -> None:
         await _until(pilot, lambda: picture.shows in _text(app), picture)
         await pilot.pause()
         path = target / f"{picture.name}.svg"
-        path.write_text(app.export_screenshot(title=f"kaos tui {picture.path}".strip()))
+        drawn = app.export_screenshot(title=f"kaos tui {picture.path}".strip())
+        path.write_text(drawn.replace("<svg ", '<svg xml:space="preserve" ', 1))  # else leading spaces are lost
 
 
 def as_png(path: Path) -> None:

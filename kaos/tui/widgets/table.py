@@ -375,7 +375,7 @@ class Table(ScrollView, can_focus=True):
         tinted = self._changed.get(row.key)
         if tinted and tinted[0] < time.monotonic():
             tinted = None
-        over = self.get_component_rich_style("table--cursor", partial=True) if here else Style.null()
+        over = self._shade("table--cursor") if here else Style.null()
         if marked:
             over = self.get_component_rich_style("table--marked", partial=True) + over
         segments = [Segment(("▸" if here else " ") + ("*" if marked else " "), base + over)]
@@ -383,7 +383,7 @@ class Table(ScrollView, can_focus=True):
             cell = row.cells[index] if index < len(row.cells) else Cell("")
             style = base + self._tone(cell.tone) + over
             if tinted and index in tinted[1] and not here:
-                style += self.get_component_rich_style("table--changed", partial=True)
+                style += self._shade("table--changed")
             segments += self._text(_fit(cell.text, size, self.columns[index].right), style)
             segments.append(Segment(" " * _GAP, base + over))
         return Strip(segments).adjust_cell_length(width, base + over)
@@ -399,6 +399,11 @@ class Table(ScrollView, can_focus=True):
             yield Segment(text[start:stop], match)
             end = stop
         yield Segment(text[end:], style)
+
+    def _shade(self, name: str) -> Style:
+        """A style whose background lets ours shine through, as far as it says so."""
+        background = self.background_colors[1] + self.get_component_styles(name).background
+        return self.get_component_rich_style(name, partial=True) + Style(bgcolor=background.rich_color)
 
     def _tone(self, tone: str) -> Style:
         return self.get_component_rich_style(f"table--{tone}", partial=True) if tone else Style.null()
