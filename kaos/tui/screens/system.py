@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, ClassVar
 
 from textual import work
@@ -16,6 +17,7 @@ from kaos.actions import system
 from kaos.actions.operators import PLACES, OperatorState
 from kaos.actions.system import SystemStatus
 from kaos.api.names import CUSTOM
+from kaos.errors import KaosError
 from kaos.kube import sanitize, times
 from kaos.kube.resources import Resource
 from kaos.tui.looks import BAD, GLYPHS, MUTED, OK, TONES, WARN
@@ -46,6 +48,7 @@ class SystemScreen(ConsoleScreen):
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self._status: SystemStatus | None = None
+        self._failure = ""
 
     def crumbs(self) -> tuple[str, ...]:
         return ("system",)
@@ -71,11 +74,16 @@ class SystemScreen(ConsoleScreen):
 
     @work(exclusive=True, group="system", exit_on_error=False)
     async def _read(self) -> None:
-        if not self.session.connected or not self.is_current:
+        if not self.session.connected or not self.is_current or self.session.health.lost:
             return
-        found = await self.do(lambda: system.status(self.session.client()))
-        if found is not None:
-            self._status = found
+        try:
+            found = await asyncio.to_thread(lambda: system.status(self.session.client()))
+        except KaosError as error:
+            if error.cause != self._failure:  # the same again every few seconds is no news
+                self._failure = error.cause
+                self.fail(error)
+        else:
+            self._status, self._failure = found, ""
             self.query_one("#page", Static).update(_page(self._lines(found)))
 
     def _lines(self, found: SystemStatus) -> list[Line]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -9,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 
 from kaos.actions.top import Top, Usage
+from kaos.errors import KaosError
 from kaos.kube.resources import Resource
 from kaos.tui.looks import BAD, MUTED, WARN, Cell, cell
 from kaos.tui.places import Place
@@ -40,6 +42,7 @@ class TopScreen(ConsoleScreen):
         self._top: Top | None = None
         self._place_read: str | None = None
         self._reading = False
+        self._failure = ""
 
     def crumbs(self) -> tuple[str, ...]:
         return super().crumbs() if self.place.name else (self.session.namespace or "all namespaces", "top")
@@ -74,7 +77,7 @@ class TopScreen(ConsoleScreen):
     @work(group="top", exit_on_error=False)
     async def _read(self) -> None:
         """One reading at a time: a slow cluster is not asked faster than it answers."""
-        if self._reading or not self.is_current or not self.session.connected:
+        if self._reading or not self.is_current or not self.session.connected or self.session.health.lost:
             return
         self._reading = True
         try:
@@ -86,8 +89,15 @@ class TopScreen(ConsoleScreen):
         namespace = self._namespace
         if self._top is None or self._place_read != namespace:
             self._top, self._place_read = Top(self.session.client(), namespace), namespace
-        found = await self.do(self._top.read)
-        if found is not None and namespace == self._namespace:
+        try:
+            found = await asyncio.to_thread(self._top.read)
+        except KaosError as error:
+            if error.cause != self._failure:  # the same again every few seconds is no news
+                self._failure = error.cause
+                self.fail(error)
+            return
+        self._failure = ""
+        if namespace == self._namespace:
             place = self.place
             if place.name:
                 found = [one for one in found if (one.ref.handler.command, one.ref.name) == (place.kind, place.name)]

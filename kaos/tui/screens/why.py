@@ -66,6 +66,8 @@ class WhyScreen(ObjectVerbs):
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self._told: Told | None = None
+        self._waiting = False
+        self._one_at_a_time = asyncio.Lock()
 
     def crumbs(self) -> tuple[str, ...]:
         return super().crumbs() if self.place.name else (self.session.namespace or "all namespaces", "why")
@@ -85,18 +87,24 @@ class WhyScreen(ObjectVerbs):
 
     def on_objects(self, changed: set[Resource]) -> None:
         if not changed or changed & _RESOURCES:
-            self._look()
+            self._look(_SETTLE_S if self._told else 0)
 
     def refetch(self) -> None:
         self._look()
 
-    @work(exclusive=True, group="why", exit_on_error=False)
-    async def _look(self) -> None:
-        if not self.session.connected:
-            return
-        if self._told is not None:
-            await asyncio.sleep(_SETTLE_S)
-        told = await self.do(self._read)
+    def _look(self, after_s: float = 0) -> None:
+        """At most one look is waited for, and none is given up for a later one: changes may never end."""
+        if not self._waiting:
+            self._waiting = True
+            self.set_timer(max(after_s, 0.01), self._look_now)
+
+    @work(group="why", exit_on_error=False)
+    async def _look_now(self) -> None:
+        async with self._one_at_a_time:
+            self._waiting = False
+            if not self.session.connected or self.session.health.lost:  # once it is back, we are told
+                return
+            told = await self.do(self._read)
         if told is not None and told != self._told:
             self._told = told
             self._show(told)
