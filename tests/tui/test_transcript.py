@@ -98,6 +98,22 @@ async def test_an_answer_is_shown_as_it_comes_and_the_same_at_its_end():
         assert "✔ 2.0 s" in text
 
 
+async def test_a_long_answer_ends_without_a_pause_and_looks_as_if_drawn_at_once():
+    text = "# Title\n\nsome **bold** words\n\n- a\n- b\n\n```\ncode\n```\n\n" * 200 + "the *end*"
+    answer = Answer()
+    async with Alone([answer]).run_test(size=(80, 24)) as pilot:
+        for start in range(0, len(text), 1000):
+            answer.add(text[start : start + 1000])
+            pilot.app.transcript.sync()
+        began = time.process_time()
+        answer.end()
+        pilot.app.transcript.sync()
+        assert time.process_time() - began < 0.1
+        look = pilot.app.transcript.look
+        whole = Answer(text, ended=True).lines(78 - 2, look)
+        assert [_plain(line) for line in answer.lines(78 - 2, look)] == [_plain(line) for line in whole]
+
+
 async def test_it_follows_the_end_unless_one_looks_elsewhere():
     answer = Answer()
     blocks = [block for n in range(20) for block in turn(f"question {n}")] + [Said("go"), answer, Foot()]
@@ -271,6 +287,10 @@ def test_code_is_taken_out_of_its_fences():
 @pytest.mark.parametrize(("seconds", "text"), [(0.088, "88 ms"), (4.13, "4.1 s"), (125, "2 m 5 s")])
 def test_times_are_told_shortly(seconds, text):
     assert duration(seconds) == text
+
+
+def _plain(line):
+    return "".join(segment.text for segment in line).rstrip()
 
 
 def _words(text):

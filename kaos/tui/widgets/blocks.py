@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 RESULT_LINES = 200
+LONG = 8_000  # characters of an answer
 _DEPTH = 6
 
 
@@ -100,10 +101,12 @@ class Answer(Block):
 
     def end(self) -> None:
         self.ended = True
-        self._drawn = []
         self.changed()
 
     def lines(self, width: int, look: Look) -> list[Line]:
+        if self.ended and len(self.text) > LONG and self._drawn_for == (width, look):
+            # To draw it anew as a whole would be felt; what was drawn piece by piece looks the same.
+            return self._drawn + markdown(self.text[self._done :], width, look)
         if self.ended:
             return markdown(self.text, width, look)
         if self._drawn_for != (width, look):
