@@ -278,7 +278,9 @@ class Following:
                 return
             except (KaosError, OSError):
                 cut = True
-            if not self._lives_on(client, life, cut):
+            over = self._over(client, life, cut)
+            if over is not None:
+                self._tell(over, life.name)
                 return
             self._ended.wait(_RECONNECT_S)
 
@@ -313,22 +315,29 @@ class Following:
             if self._ended.is_set():  # `close` came before
                 one.shutdown(socket.SHUT_RDWR)
 
-    def _lives_on(self, client: Client, life: _Life, cut: bool) -> bool:
-        """Whether there is more to read of this life; asks until the API server answers."""
+    def _over(self, client: Client, life: _Life, cut: bool) -> str | None:
+        """How this life ended; None while there is more of it to read. Asks until the API server answers."""
         while not self._ended.is_set():
             try:
                 pod = client.find(PODS, life.name, life.source.namespace)
-            except ApiError:
-                return False
+            except ApiError as refused:
+                return f"Pod {life.name}: {refused.cause}"
             except KaosError as error:
                 self._answers(error)
                 self._ended.wait(_RECONNECT_S)
                 continue
             self._answers(None)
-            if pod is None or _running(life.source, pod, self._wanted) != life.container:
-                return False
-            return cut or "running" in _status(life.source, pod, self._wanted)["state"]
-        return False
+            if pod is None:
+                return f"Pod {life.name} is gone."
+            status = _status(life.source, pod, self._wanted)
+            if status.get("containerID", "") == life.container and (cut or "running" in status["state"]):
+                return None
+            states = (status["state"], status.get("lastState") or {})
+            ends = [one["terminated"] for one in states if "terminated" in one]
+            mine = next((one for one in ends if one.get("containerID", life.container) == life.container), {})
+            code = f" with code {mine['exitCode']}" if "exitCode" in mine else ""
+            return f"Pod {life.name} ended{code}."
+        return None
 
 
 def _status(source: PodsOf, pod: Object, wanted: Selection) -> Object:
@@ -338,9 +347,11 @@ def _status(source: PodsOf, pod: Object, wanted: Selection) -> Object:
 
 
 def _running(source: PodsOf, pod: Object, wanted: Selection) -> str | None:
-    """The id of the container's present life, running or over; None before it."""
+    """The id of the container's present life, running or over; None before the first. Waiting to start again, it is
+    the life before that can be read: why it crashed."""
     status = _status(source, pod, wanted)
-    began = "running" in status["state"] or "terminated" in status["state"]
+    states = {**status["state"], **(status.get("lastState") or {})}
+    began = "running" in states or "terminated" in states
     return status.get("containerID", "") if began else None
 
 

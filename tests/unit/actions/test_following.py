@@ -16,7 +16,7 @@ from kaos.cluster import Client, resolve, wait
 from kaos.kube.resources import PODS
 from tests.live import LiveCluster
 
-COUNTING = "import sys,time\nfor n in range(int(sys.argv[1])):\n    print('line', n, flush=True)\ntime.sleep(600)\n"
+COUNTING = "import sys,time\nfor n in range(int(sys.argv[1])):\n    print('line', n, flush=True)\n"
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def cluster(tmp_path):
         yield cluster
 
 
-def counting_pod(client, room, name, count):
-    command = json.dumps([sys.executable, "-c", COUNTING, str(count)])
+def counting_pod(client, room, name, count, then="time.sleep(600)"):
+    command = json.dumps([sys.executable, "-c", COUNTING + then, str(count)])
     meta = {
         "name": name,
         "labels": {"mcpserver": "calc"},
@@ -61,6 +61,10 @@ class Reader:
             assert self.news.wait(20), self.lines[-5:]
             self.news.clear()
             self.lines += self.following.take(10_000)
+
+
+def lines_told(reader):
+    return [line.text for line in reader.lines if line.notice]
 
 
 def says(word):
@@ -100,6 +104,41 @@ def test_several_pods_begin_in_the_order_of_time(client, room):
     reader.until(lambda lines: len(lines) == 10)
     assert reader.lines == sorted(reader.lines, key=lambda line: line.time)
     assert {line.pod for line in reader.lines} == {"one", "two"}
+    reader.following.close()
+
+
+def test_the_end_of_a_container_is_told_with_its_code_and_the_next_life_is_read(client, room):
+    source = server(client, room)
+    counting_pod(client, room, "one", 1, then="sys.exit(3)")
+    reader = Reader(client, source)
+    reader.until(says("Pod one ended with code 3."))
+    reader.until(lambda lines: [line.text for line in lines].count("line 0") >= 2)
+    reader.following.close()
+
+
+def test_while_it_waits_to_start_again_what_it_said_before_its_crash_is_read(client, room):
+    source = server(client, room)
+    counting_pod(client, room, "one", 1, then="sys.exit(3)")
+
+    def waits(pod):
+        (status,) = pod["status"].get("containerStatuses") or ({"state": {}},)
+        return "waiting" in status["state"] and status.get("restartCount", 0) >= 5  # for longer than this test
+
+    wait.until(client, PODS, "one", room, waits, 30)
+    reader = Reader(client, source)
+    reader.until(says("Pod one ended with code 3."))
+    assert [line.text for line in reader.lines][:2] == ["line 0", "Pod one ended with code 3."]
+    reader.following.close()
+
+
+def test_a_pod_that_goes_is_told(client, room):
+    source = server(client, room)
+    counting_pod(client, room, "one", 1)
+    reader = Reader(client, source)
+    reader.until(says("line 0"))
+    client.delete(PODS, "one", room)
+    reader.until(lambda lines: lines[-1].notice)
+    assert lines_told(reader)[0].startswith(("Pod one is gone.", "Pod one ended"))
     reader.following.close()
 
 
