@@ -11,6 +11,7 @@ from kaos.tui.forms.rules import is_type, problem, same
 from kaos.tui.forms.schema import ABSENT, Field, Kind
 
 MISSING = "is needed"
+LAID_OUT = 1_000_000  # characters of JSON, above which it stands on one line
 
 
 class Draft:
@@ -287,8 +288,11 @@ def _refuse(word: str) -> None:
 
 def written(value: Any) -> str:
     """As JSON for people to edit; what could harm a terminal stands as an escape."""
-    indent = 2 if isinstance(value, dict | list) else None
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    # Laying it out takes ten times as long, and nobody reads so much.
+    indent = 2 if isinstance(value, dict | list) and len(text) < LAID_OUT else None
+    if indent:
+        text = json.dumps(value, indent=indent, ensure_ascii=False)
     if sanitize.text(text) == text:
         return text
     return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")

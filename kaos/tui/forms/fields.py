@@ -118,24 +118,22 @@ class FieldView(Vertical):
 
     def compose(self) -> ComposeResult:
         draft, made = self.draft, self.draft.field
-        self._mark = Static(classes="mark", markup=False)
-        self._wrong = Static(classes="wrong", markup=False)
         with Horizontal(classes="line"):
             if self._label:
                 yield Static(self._title(), classes="number" if self._removable else "label", markup=False)
             yield from self._head()
-            yield self._mark
+            if made.default is not ABSENT:
+                yield Static("default" if draft.is_default else "", classes="mark", markup=False)
             if made.nullable:
                 yield Tick("null", draft.is_null, "null")
             if self._removable:
                 yield Button("✕", compact=True, classes="remove", tooltip="Remove this entry")
         if made.description and not (draft.parent and draft.parent.field.kind is Kind.ROWS):
             yield Static(sanitize.line(" ".join(made.description.split())), classes="about", markup=False)
-        yield self._wrong
+        if self._said:
+            yield Static(self._told(), classes="wrong", markup=False)
         if not draft.is_null and not draft.as_json:
             yield from self._inside()
-        self.tell_mark()
-        self.tell(self._said)
 
     def _title(self) -> Content:
         needed = self.draft.field.required and not self._removable
@@ -199,12 +197,28 @@ class FieldView(Vertical):
 
     def tell(self, said: str) -> None:
         """What is wrong, or nothing."""
+        if said == self._said:
+            return
         self._said = said
-        self._wrong.display = bool(said)
-        self._wrong.update(Content(f"✖ {sanitize.line(said)}"))
+        if shown := next(iter(self.query_children(".wrong")), None):
+            shown.display = bool(said)
+            shown.update(self._told())  # type: ignore[attr-defined]
+        elif said and self.children:
+            above = next(iter(self.query_children(".about")), self.children[0])
+            self.mount(Static(self._told(), classes="wrong", markup=False), after=above)
+
+    def _told(self) -> Content:
+        return Content(f"✖ {sanitize.line(self._said)}")
 
     def tell_mark(self) -> None:
-        self._mark.update("default" if self.draft.is_default else "")
+        """Whether the default is what it shows."""
+        if self.draft.field.default is ABSENT:
+            return
+        text = "default" if self.draft.is_default else ""
+        for mark in self.query_children(".line").results(Horizontal):
+            for one in mark.query_children(".mark").results(Static):
+                if str(one.content) != text:
+                    one.update(text)
 
     # What is entered.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +21,8 @@ from kaos.tui.looks import cell
 from kaos.tui.widgets.jsontree import JsonTree
 from kaos.tui.widgets.table import Column, Row, Table
 
-SHOWN = 200_000  # characters of a text; the whole is saved
+SHOWN = 100_000  # characters of a text; the whole is saved
+_LINE = 2_000  # of these; a longer line is broken, for wrapping takes its time
 
 
 class ResultView(Vertical):
@@ -75,8 +77,8 @@ class ResultView(Vertical):
             await self._fill()
             self.focus_content()
 
-    def action_copy(self) -> None:
-        self.screen.copy(self.as_text())  # type: ignore[attr-defined]
+    async def action_copy(self) -> None:
+        self.screen.copy(await asyncio.to_thread(self.as_text))  # type: ignore[attr-defined]
 
     def as_text(self) -> str:
         """What is shown, as text."""
@@ -113,7 +115,8 @@ class ResultView(Vertical):
             case "structured":
                 await self._replace(JsonTree(results.data_of(self.answer)))
             case _:
-                await self._replace(read_only_text(sanitize.text(self.as_text())))
+                text = await asyncio.to_thread(lambda: sanitize.text(self.as_text()[: SHOWN * 2]))
+                await self._replace(read_only_text(text))
 
     async def _replace(self, content: Widget) -> None:
         self._tell()
@@ -132,7 +135,8 @@ class ResultView(Vertical):
 def read_only_text(text: str) -> TextArea:
     """To look at, select and copy; the text is safe to show."""
     shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}\n… {len(text) - SHOWN} more characters: save it"
-    area = TextArea(shown, read_only=True, soft_wrap=True, compact=True)
+    lines = [line[at : at + _LINE] for line in shown.split("\n") for at in range(0, len(line) or 1, _LINE)]
+    area = TextArea("\n".join(lines), read_only=True, soft_wrap=True, compact=True)
     area.show_cursor = False
     return area
 
