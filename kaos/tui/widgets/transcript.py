@@ -22,7 +22,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from kaos.tui.widgets.blocks import Answer, Block, Said, gap_between
-from kaos.tui.widgets.prose import Look
+from kaos.tui.widgets.prose import Line, Look
 
 PROSE = 100  # wider text is hard to read
 GUTTER = 2
@@ -36,13 +36,13 @@ class _Item:
     def __init__(self, block: Block, gap: int, width: int) -> None:
         self.block, self.gap = block, gap
         self.version = -1
-        self.strips: list[Strip] | None = None
+        self.lines: list[Line] | None = None  # no Strips: each has five caches, and a long conversation many lines
         self.height = gap + block.guessed_height(width)
 
     def draw(self, width: int, look: Look) -> None:
         self.version = self.block.version
-        self.strips = [Strip(line) for line in self.block.lines(width, look)]
-        self.height = self.gap + len(self.strips)
+        self.lines = self.block.lines(width, look)
+        self.height = self.gap + len(self.lines)
 
 
 class Transcript(ScrollView, can_focus=True):
@@ -135,7 +135,7 @@ class Transcript(ScrollView, can_focus=True):
         if self.cursor is not None and self.cursor not in self._blocks:
             self.cursor = None
         for item in self._items:
-            if item.strips is not None and (item.block.live or item.version != item.block.version):
+            if item.lines is not None and (item.block.live or item.version != item.block.version):
                 item.draw(width, self.look)
         self._settle()
 
@@ -147,7 +147,7 @@ class Transcript(ScrollView, can_focus=True):
     @property
     def drawn(self) -> bool:
         """Whether all is drawn, also what nobody sees."""
-        return all(item.strips is not None for item in self._items)
+        return all(item.lines is not None for item in self._items)
 
     @property
     def look(self) -> Look:
@@ -173,7 +173,7 @@ class Transcript(ScrollView, can_focus=True):
     def _forget(self) -> None:
         """Another width or theme: all is to be drawn again, but first of all what is seen."""
         for item in self._items:
-            item.strips = None
+            item.lines = None
         self._settle()
 
     # Placing.
@@ -201,7 +201,7 @@ class Transcript(ScrollView, can_focus=True):
         while True:
             top = self._top(anchor, within, height)
             first, last = self._at(top), self._at(top + height - 1)
-            blank = [item for item in self._items[first : last + 1] if item.strips is None]
+            blank = [item for item in self._items[first : last + 1] if item.lines is None]
             if not blank:
                 break
             for item in reversed(blank) if self._following else blank:
@@ -230,7 +230,7 @@ class Transcript(ScrollView, can_focus=True):
         self.refresh()
 
     def _fill_soon(self) -> None:
-        if not self._filling and any(item.strips is None for item in self._items):
+        if not self._filling and any(item.lines is None for item in self._items):
             self._filling = True
             self.set_timer(_PAUSE_S, self._fill)
 
@@ -240,7 +240,7 @@ class Transcript(ScrollView, can_focus=True):
         anchor, within = self._anchor() if self._items else (0, 0)
         until = time.perf_counter() + _SLICE_S
         for item in reversed(self._items):
-            if item.strips is None:
+            if item.lines is None:
                 item.draw(self._width, self.look)
                 if time.perf_counter() > until:
                     break
@@ -267,8 +267,8 @@ class Transcript(ScrollView, can_focus=True):
         here = item.block is self.cursor and inside >= 0
         mark = self.get_component_rich_style("transcript--cursor", partial=True)
         segments = [Segment("▌ " if here else "  ", base + mark if here else base)]
-        if inside >= 0 and item.strips is not None and inside < len(item.strips):
-            segments += [Segment(text, base + style if style else base) for text, style, _ in item.strips[inside]]
+        if inside >= 0 and item.lines is not None and inside < len(item.lines):
+            segments += [Segment(text, base + style if style else base) for text, style, _ in item.lines[inside]]
         strip = self._selected(Strip(segments), line).crop_extend(0, width, base)
         if y == self.size.height - 1 and (below := self._starts[-1] - line - 1) > 0:
             strip = self._with_pill(strip, f" ▼ {below} more ", width, base)
@@ -294,12 +294,12 @@ class Transcript(ScrollView, can_focus=True):
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         for item in self._items:
-            if item.strips is None:
+            if item.lines is None:
                 item.draw(self._width, self.look)
         lines = [
-            f"{'  '}{strip.text}".rstrip()
+            f"  {''.join(segment.text for segment in line)}".rstrip()
             for item in self._items
-            for strip in [*[Strip([])] * item.gap, *(item.strips or ())]
+            for line in [*[[]] * item.gap, *(item.lines or ())]
         ]
         found = selection.extract("\n".join(lines))
         return "\n".join(line.removeprefix("  ") for line in found.split("\n")), "\n"
@@ -339,7 +339,7 @@ class Transcript(ScrollView, can_focus=True):
         self.cursor = block
         index = next(i for i, item in enumerate(self._items) if item.block is block)
         item = self._items[index]
-        if item.strips is None:
+        if item.lines is None:
             item.draw(self._width, self.look)
             self._measure()
         top, bottom, height = self._starts[index], self._starts[index + 1], self.size.height
