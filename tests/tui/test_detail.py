@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import TextArea
 
+from kaos.tui.forms.schemaform import SchemaForm
 from kaos.tui.screens.edit import DiffScreen
 from kaos.tui.widgets.chrome import CommandLine
 from kaos.tui.widgets.table import Table
@@ -70,8 +71,8 @@ def quiet(place, namespace):
 async def edit(pilot):
     await until(pilot, lambda: shows(pilot, "Suspended"))
     await pilot.press("e")
-    await until(pilot, lambda: pilot.app.screen.query(TextArea))
-    return pilot.app.screen.query_one(TextArea)
+    await until(pilot, lambda: pilot.app.screen.query("#text"))
+    return pilot.app.screen.query_one("#text", TextArea)
 
 
 async def test_an_edit_shows_its_difference_before_it_is_applied(console, place, quiet):
@@ -127,16 +128,45 @@ async def test_text_is_not_left_unasked(console, quiet):
         await until(pilot, lambda: shows(pilot, "# a thought"))
 
 
-async def test_a_new_one_is_deployed_from_its_yaml(console, place, namespace):
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_a_new_one_has_a_form_with_its_yaml_beside(console, sample, size):
+    async with console(size=size, at="deploy/modelapi") as pilot:
+        await until(pilot, lambda: shows(pilot, "✔"))
+        assert_snapshot(pilot, "deploy")
+
+
+async def test_a_new_one_is_deployed_from_its_form(console, place, namespace):
     async with console(at="mcp", namespace=namespace) as pilot:
         await pilot.press("n")
-        await until(pilot, lambda: pilot.app.screen.query(TextArea))
+        await until(pilot, lambda: pilot.app.screen.query("#text"))
         assert command(pilot) == f"kaos mcp deploy -f - -n {namespace}"
+        await pilot.press("end", "2")
+        await until(pilot, lambda: shows(pilot, "name: calculator2"))
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(pilot.app.screen, DiffScreen))
         await pilot.press("enter")
-        await until(pilot, lambda: pilot.app.here.name == "calculator")
+        await until(pilot, lambda: pilot.app.here.name == "calculator2")
         await until(pilot, lambda: shows(pilot, "● Ready"), 60)
+
+
+async def test_form_and_yaml_turn_into_each_other(console, namespace):
+    async with console(at="deploy/agent", namespace=namespace) as pilot:
+        await until(pilot, lambda: pilot.app.screen.query("#text"))
+        await pilot.press("ctrl+e")
+        area = pilot.app.screen.query_one("#text", TextArea)
+        await until(pilot, lambda: not area.read_only)
+        area.text = area.text.replace("name: helper", "name: other").replace("model: mock", "model: gpt")
+        await pilot.press("ctrl+e")
+        await until(pilot, lambda: area.read_only)
+        assert pilot.app.screen.query_one(SchemaForm).value()["model"] == "gpt"
+        assert pilot.app.screen.query_one(SchemaForm).value()["name"] == "other"
+
+
+async def test_what_the_crd_refuses_is_told_beside_the_form(console, namespace):
+    async with console(at="deploy/mcp", namespace=namespace) as pilot:
+        await until(pilot, lambda: shows(pilot, "✔"))
+        await pilot.press("end", "_")
+        await until(pilot, lambda: shows(pilot, "✖") and shows(pilot, "DNS label"))
 
 
 async def test_events_are_live_and_narrowed_to_warnings(console, place, namespace):

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
@@ -62,7 +62,7 @@ class YamlScreen(ConsoleScreen):
 
     DEFAULT_CSS = """
     YamlScreen {
-        & TextArea, & TextArea:focus { height: 1fr; border: none; padding: 0 1; }
+        & #text, & #text:focus { height: 1fr; border: none; padding: 0 1; }
         & #said { height: auto; max-height: 4; padding: 0 1; }
     }
     """
@@ -89,18 +89,19 @@ class YamlScreen(ConsoleScreen):
         self.console.back()
 
     def body(self) -> ComposeResult:
-        yield TextArea(self.first, show_line_numbers=True, tab_behavior="indent", soft_wrap=False)
+        yield TextArea(self.first, show_line_numbers=True, tab_behavior="indent", soft_wrap=False, id="text")
         yield Static(id="said")
 
     @property
     def text(self) -> str:
-        return self.query_one(TextArea).text
+        return self.query_one("#text", TextArea).text
 
     def on_mount(self) -> None:
-        self.query_one(TextArea).focus()
+        self.query_one("#text", TextArea).focus()
         self._say("ctrl+s shows what will change; nothing is changed before.", "$text-muted")
 
-    def on_text_area_changed(self) -> None:
+    @on(TextArea.Changed, "#text")
+    def _text_changed(self) -> None:
         if self.text != self.first:
             self._check_soon()
 
@@ -146,7 +147,7 @@ class YamlScreen(ConsoleScreen):
     def action_outside(self) -> None:
         """The same text in the person's own editor."""
         editor = os.environ.get("KUBE_EDITOR") or os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-        area = self.query_one(TextArea)
+        area = self.query_one("#text", TextArea)
         with tempfile.TemporaryDirectory(prefix="kaos-") as directory:
             path = Path(directory) / "object.yaml"
             path.write_text(self.text)
