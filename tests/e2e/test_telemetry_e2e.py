@@ -117,7 +117,7 @@ def test_a_chat_is_one_trace_through_agent_model_and_tool_server(kaos, namespace
     assert (served.parent, done.parent) == (thought.id, acted.id)
 
 
-def test_a_delegation_is_in_the_trace_too(kaos, namespace, apply, traced, collector):
+def test_a_delegation_is_in_the_trace_and_counted(kaos, namespace, apply, traced, collector, address):
     apply(
         modelapi(),
         agent("worker", agentNetwork={"expose": True}, **traced),
@@ -128,6 +128,8 @@ def test_a_delegation_is_in_the_trace_too(kaos, namespace, apply, traced, collec
     given, taken = collector.span("boss", "invoke_agent worker"), collector.span("worker", "invoke_agent worker")
     assert (taken.trace, taken.parent) == (given.trace, given.id)
     assert given.parent == collector.span("boss", "invoke_agent boss").id
+    found = numbers(address("agent-boss"))
+    assert found["kaos_agent_delegations_total"] == found["kaos_agent_delegation_seconds_count"] == 1
 
 
 def test_an_agent_measures_and_says_whose_it_is(kaos, namespace, apply, traced, collector):
