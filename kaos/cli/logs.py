@@ -44,6 +44,7 @@ def logs(
     from kaos.actions.operatorlogs import operator_source
     from kaos.actions.podlogs import Source, sources_of
 
+    refuse_both(follow, wanted["previous"])
     if not resources and not operator:
         raise UsageError("Logs of what? Name KIND/NAME, or --operator.", "Such as: kaos logs mcp/calculator")
     client = settings.client(namespace)
@@ -51,6 +52,12 @@ def logs(
     if operator:
         sources.append(operator_source(client))
     show(client, sources, follow=follow, timestamps=timestamps, **wanted)
+
+
+def refuse_both(follow: bool, previous: bool) -> None:
+    """Raises UsageError, before any cluster is asked."""
+    if follow and previous:
+        raise click.UsageError("--follow and --previous do not go together.")
 
 
 def show(
@@ -69,8 +76,6 @@ def show(
     from kaos.actions.following import Following
     from kaos.actions.podlogs import Selection, past
 
-    if follow and previous:
-        raise click.UsageError("--follow and --previous do not go together.")
     wanted = Selection(container, pod, previous, tail, since)
     if not follow:
         places, lines = past(client, sources, wanted)

@@ -196,8 +196,9 @@ def _logs(kind: Kind, command: Decorator) -> click.Command:
     @click.pass_obj
     def run(settings: Settings, name: str, namespace: str | None, **wanted: Any) -> None:
         from kaos.actions.podlogs import PodsOf
-        from kaos.cli.logs import show
+        from kaos.cli.logs import refuse_both, show
 
+        refuse_both(wanted["follow"], wanted["previous"])
         client = settings.client(namespace)
         show(client, [PodsOf.resource(kind, name, client.namespace)], **wanted)
 
