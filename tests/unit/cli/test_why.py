@@ -85,10 +85,10 @@ def test_what_is_not_there_is_3_with_the_nearest_name(kaos, room, broken):
 
 
 def test_a_namespace_that_is_not_there_is_not_called_well(kaos, operator):
-    shown = kaos("why", "-n", "nowhere")
+    shown = kaos("why", "-n", "no-such-room")
     assert (shown.code, shown.stdout) == (3, "")
-    assert "There is no namespace nowhere." in shown.stderr
-    assert "namespace nowhere, which does not exist" in kaos("map", "-n", "nowhere").ok().stderr
+    assert "There is no namespace no-such-room." in shown.stderr
+    assert "namespace no-such-room, which does not exist" in kaos("map", "-n", "no-such-room").ok().stderr
 
 
 @pytest.mark.parametrize("words", [["calc"], ["pod/x"], ["mcp/x", "-A"]])
