@@ -127,8 +127,10 @@ class Following:
         with contextlib.suppress(queue.Empty):
             while len(taken) < at_most:
                 taken += self._batches.get_nowait()
-        if not taken and self._failure:
-            raise self._failure
+        if self._failure:
+            if not taken:
+                raise self._failure
+            self._on_news()  # the error is still to be taken
         return taken
 
     def close(self) -> None:

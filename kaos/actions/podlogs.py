@@ -128,7 +128,7 @@ def past(client: Client, sources: Sequence[Source], wanted: Selection) -> tuple[
 def _without_pods(client: Client, source: PodsOf) -> NotReady:
     obj = source.check(client)
     if obj is None or source.kind is None:
-        return NotReady(f"{source.label} has no pods in namespace {source.namespace}.", "")
+        return NotReady(f"The {source.label} has no pods in namespace {source.namespace}.", "See: kaos system status")
     what = f"{source.kind.title} {source.namespace}/{source.name}"
     return NotReady(f"{what} has no pods{state(obj)}.", cure(obj, source.kind))
 

@@ -261,6 +261,17 @@ async def test_several_resources_are_read_at_once(console, place, pod, namespace
         assert command(pilot) == f"kaos logs mcp/said mcp/calc -n {namespace} -f --tail 1000"
 
 
+async def test_a_resource_that_is_deleted_ends_its_log_and_leaves_the_lines(console, client, place, pod, namespace):
+    pod("said-a-one", "hello")
+    async with console(at="mcp/said/logs", namespace=namespace) as pilot:
+        await until(pilot, lambda: shows(pilot, " hello"))
+        place.run("mcp", "delete", "said", "--yes", "-n", namespace).ok()
+        client.delete(PODS, "said-a-one", namespace)
+        await until(pilot, lambda: shows(pilot, "✖ ended"))
+        assert shows(pilot, f"There is no MCPServer said in namespace {namespace}.")
+        assert shows(pilot, " hello")
+
+
 async def test_what_is_marked_in_a_list_is_read_at_once(console, place, namespace):
     text = manifests(mcpserver("one", suspend=True), mcpserver("two", suspend=True))
     place.run("apply", "-n", namespace, "-f", "-", stdin=text).ok()

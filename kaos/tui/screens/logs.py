@@ -11,6 +11,7 @@ import contextlib
 import contextvars
 import itertools
 import os
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -35,6 +36,7 @@ from kaos.tui.looks import TONES
 from kaos.tui.places import Place
 from kaos.tui.screens.base import ConsoleScreen
 from kaos.tui.widgets.filters import Filter
+from kaos.tui.widgets.loglines import MOST_LINES
 from kaos.tui.widgets.logview import LogView
 
 _FLUSH_S = 0.05
@@ -111,7 +113,7 @@ class LogsScreen(ConsoleScreen):
         where: tuple[str, ...] = ("--operator",)
         if self.place.kind != OPERATOR:
             named = (f"{self.place.kind}/{name}" for name in self.place.name.split(","))
-            where = (*named, "-n", self.place.namespace or "default")
+            where = (*named, "-n", self._namespace)
         words = ["logs", *where, *(("--pod", self.pod) if self.pod else ())]
         if self.previous:
             words.append("--previous")
@@ -125,6 +127,11 @@ class LogsScreen(ConsoleScreen):
     def body(self) -> ComposeResult:
         yield Static(id="state")
         yield LogView()
+
+    @property
+    def _namespace(self) -> str:
+        connection = self.session.connection
+        return self.place.namespace or (connection.namespace if connection else "default")
 
     @property
     def view(self) -> LogView:
@@ -153,6 +160,7 @@ class LogsScreen(ConsoleScreen):
     def refetch(self) -> None:
         """Read anew, as it is asked for now."""
         self._close()
+        self._trouble = ""
         self.view.clear()
         self._tell()
         if self.session.connected:
@@ -184,7 +192,7 @@ class LogsScreen(ConsoleScreen):
         sources = await asyncio.to_thread(self._sources, client)
         if self.previous:
             _, lines = await asyncio.to_thread(past, client, sources, wanted)
-            self._waiting = iter(await asyncio.to_thread(list, lines))
+            self._waiting = iter(await asyncio.to_thread(deque, lines, MOST_LINES))
             self._arrange()
             return
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()
@@ -203,8 +211,8 @@ class LogsScreen(ConsoleScreen):
         place = self.place
         if place.kind == OPERATOR:
             return [operatorlogs.operator_source(client)]
-        kind, namespace = BY_COMMAND[place.kind], place.namespace or client.namespace
-        return [PodsOf.resource(kind, name, namespace) for name in place.name.split(",")]
+        kind = BY_COMMAND[place.kind]
+        return [PodsOf.resource(kind, name, self._namespace) for name in place.name.split(",")]
 
     def _arrange(self) -> None:
         """See to it that what has come is taken soon."""
@@ -224,6 +232,7 @@ class LogsScreen(ConsoleScreen):
             except KaosError as error:
                 self._close()
                 self._ended = error
+                lines.append(LogLine("", error.cause, notice=True))
         if lines:
             view.write(lines)
             for speaker in view.store.speakers:
