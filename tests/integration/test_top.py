@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 from tests.stories import agent, manifests, mcpserver, modelapi
 
@@ -31,3 +32,14 @@ def test_the_table_says_why_there_are_no_numbers(kaos, namespace):
 def test_nothing_there_is_said_at_once(kaos, namespace):
     shown = kaos("top", "-n", namespace).ok()
     assert (shown.stdout, f"Nothing in namespace {namespace}" in shown.stderr) == ("", True)
+
+
+def test_watching_goes_on_with_a_line_a_reading_until_it_is_interrupted(place, kaos, namespace):
+    kaos("apply", "-f", "-", "-n", namespace, "--wait", stdin=mcpserver("calc")).ok()
+    watching = place.start("top", "-n", namespace, "--watch", "-o", "json")
+    first, second = (json.loads(watching.stdout.readline()) for _ in range(2))
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(20) == 130
+    watching.stdout.close()
+    watching.stderr.close()
+    assert [one["ref"]["name"] for one in first] == [one["ref"]["name"] for one in second] == ["calc"]

@@ -65,3 +65,11 @@ async def test_an_answer_that_came_meanwhile_is_there_after_r(console, place, sa
         await pilot.press("r")
         await until(pilot, lambda: "mock: two" in outline(pilot).text)
         assert "mock: one" in outline(pilot).text
+
+
+async def test_an_agent_that_cannot_be_asked_is_not_said_to_remember_nothing(console, place, namespace):
+    place.run("apply", "-f", "-", "-n", namespace, stdin=agent("waits", modelAPI="nothing")).ok()
+    async with console(at="agent/waits/trace", namespace=namespace) as pilot:
+        await until(pilot, lambda: shows(pilot, "Its memory cannot be read now."))
+        await pilot.press("w")
+        await until(pilot, lambda: shows(pilot, "nothing does not exist."))

@@ -126,3 +126,8 @@ async def test_what_a_program_says_is_shown_as_it_is_and_does_nothing(console, p
         await until(pilot, lambda: shows(pilot, "[bold red]boo[/]"))
         assert "\x1b" not in "".join(causes(pilot))
         assert "\u202e" not in "".join(causes(pilot))
+
+
+async def test_a_resource_that_is_not_there_is_said_to_be_missing(console, sample):
+    async with console(at="mcp/nothing/why") as pilot:
+        await until(pilot, lambda: shows(pilot, f"There is no MCPServer {sample}/nothing."))

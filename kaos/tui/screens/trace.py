@@ -21,6 +21,7 @@ from kaos.tui.places import Place
 from kaos.tui.screens.base import ConsoleScreen
 from kaos.tui.widgets.outline import Outline, Twig
 
+NOTHING = "It remembers nothing yet.  i asks it something."
 _SHOWN = 120  # characters of one text in the tree; all of it stands below
 _WORDS = {"model": "model", "answer": "answer", "error": "✖ error", "note": "note"}
 
@@ -45,6 +46,7 @@ class TraceScreen(ConsoleScreen):
         Binding("i", "look('chat')", "chat", id="list.interact"),
         Binding("m", "look('memory')", "memory", id="trace.memory"),
         Binding("l", "look('logs')", "logs", id="list.logs"),
+        Binding("w", "look('why')", "why", id="list.why", show=False),
         Binding("r", "retry", "read again", id="screen.refresh"),
     ]
 
@@ -62,7 +64,7 @@ class TraceScreen(ConsoleScreen):
         return ("trace", place.name, "-n", place.namespace or "default", *session)
 
     def body(self) -> ComposeResult:
-        yield Outline(empty="It remembers nothing yet.  i asks it something.")
+        yield Outline(empty=NOTHING)
         with VerticalScroll():
             yield Static(id="text")
 
@@ -88,11 +90,11 @@ class TraceScreen(ConsoleScreen):
         found = await self.do(
             lambda: trace(self.session.client(), place.name, place.namespace or "default", place.item or None)
         )
+        outline = self.query_one(Outline)
+        outline.empty = NOTHING if found is not None else "Its memory cannot be read now.  r tries again, w says why."
         if found is not None:
             self._turns, self._texts = found, {}
-        self.query_one(Outline).fill(
-            self._turn(turn, turn.at, (number,)) for number, turn in enumerate(self._turns or ())
-        )
+        outline.fill(self._turn(turn, turn.at, (number,)) for number, turn in enumerate(self._turns or ()))
         self._show_text()
 
     def _turn(self, turn: Turn, begin: float, key: tuple[Any, ...]) -> Twig:

@@ -19,7 +19,7 @@ from kaos.actions.health import Ref
 from kaos.actions.kinds import KINDS
 from kaos.actions.survey import take
 from kaos.actions.why import Trouble, diagnose, troubles
-from kaos.errors import NotFound
+from kaos.errors import KaosError, NotFound
 from kaos.kube import sanitize
 from kaos.kube.resources import Resource
 from kaos.tui.kinds import BY_COMMAND
@@ -104,8 +104,12 @@ class WhyScreen(ObjectVerbs):
             self._waiting = False
             if not self.session.connected or self.session.health.lost:  # once it is back, we are told
                 return
-            told = await self.do(self._read)
-        if told is not None and told != self._told:
+            try:
+                told = await asyncio.to_thread(self._read)
+            except KaosError as error:
+                self._show_failure(error)
+                return
+        if told != self._told:
             self._told = told
             self._show(told)
 
@@ -122,6 +126,13 @@ class WhyScreen(ObjectVerbs):
             raise NotFound(f"There is no {ref}.", "")
         told = diagnose(found, ref)
         return Told(told.troubles, told.chain, 1, found.unread)
+
+    def _show_failure(self, error: KaosError) -> None:
+        self._told = None
+        self.query_one(Table).fill([])
+        self.query_one(Outline).fill([])
+        words = "\n".join(sanitize.line(part) for part in (error.cause, error.cure) if part)
+        self.query_one("#cause", Static).update(Content.styled(words, TONES[BAD]))
 
     def _show(self, told: Told) -> None:
         table = self.query_one(Table)
