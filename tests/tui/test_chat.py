@@ -12,6 +12,7 @@ from kaos.actions.kinds import AGENT
 from kaos.cluster import Client, resolve
 from kaos.kube.resources import PODS
 from kaos.tui import places
+from kaos.tui.screens import chat
 from kaos.tui.talks import talks_of
 from kaos.tui.widgets.blocks import Call
 from kaos.tui.widgets.chat_side import ChatSide
@@ -140,6 +141,15 @@ async def test_escape_stops_the_answer_and_the_agent_notices(console, sample, pl
         await answered(pilot, "mock: still there?")
 
 
+async def test_an_escape_that_comes_too_late_to_stop_it_does_not_leave_the_chat(console, sample, monkeypatch):
+    monkeypatch.setattr(chat, "JUST_ENDED_S", 60.0)
+    async with console(at="agent/helper/chat") as pilot:
+        await say(pilot, "quick")
+        await until(pilot, lambda: not pilot.app.screen.talk.busy)
+        await pilot.press("escape")
+        assert pilot.app.here.view == "chat"
+
+
 async def test_a_failure_is_told_in_words_and_the_question_comes_back(console, sample):
     async with console(at="agent/helper/chat") as pilot:
         await say(pilot, "error 503")
@@ -256,8 +266,6 @@ async def test_several_conversations_go_on_side_by_side(console, team):
         assert pilot.app.screen.talk.busy
         await pilot.press("escape")
         await answered(pilot, "■ stopped")
-        await pilot.press("escape")
-        await until(pilot, lambda: pilot.app.here.view != "chat")
 
 
 async def test_an_answer_that_comes_while_one_looks_elsewhere_is_told(console, team):

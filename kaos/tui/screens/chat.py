@@ -12,11 +12,9 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.widgets import Label, Static
 
 from kaos.errors import KaosError, NotFound
-from kaos.kube import sanitize
 from kaos.kube.resources import Resource
 from kaos.tui.kinds import BY_COMMAND
 from kaos.tui.places import Place
@@ -24,7 +22,7 @@ from kaos.tui.screens.base import ConsoleScreen
 from kaos.tui.state import directory
 from kaos.tui.talks import Talk, talk_with, talks_of
 from kaos.tui.widgets.blocks import Call, duration
-from kaos.tui.widgets.chat_side import ChatSide, TalkTabs
+from kaos.tui.widgets.chat_side import ChatSide, TalkTabs, welcome
 from kaos.tui.widgets.composer import Composer, Sent
 from kaos.tui.widgets.prompt import Prompt
 from kaos.tui.widgets.transcript import Transcript
@@ -32,9 +30,8 @@ from kaos.tui.widgets.transcript import Transcript
 SIDE_FROM = 120  # columns
 SHOWN_PER_S = 20
 TOOLS_TIMEOUT_S = 15.0
+JUST_ENDED_S = 0.4
 SENT_FILE = "messages.jsonl"
-AGENT_COMMANDS = "/new  /sessions  /memory  /tools  /retry  /help"
-MODEL_COMMANDS = "/new  /model NAME  /tools  /retry  /help"
 
 
 class ChatScreen(ConsoleScreen):
@@ -68,6 +65,8 @@ class ChatScreen(ConsoleScreen):
         self._side: bool | None = None  # None: as the width has it
         self._asked_for = ""  # the session of the place, until it is there
         self._loading = False
+        self._tools_of = ""  # the version of the agent whose tools are known
+        self._ended_at = 0.0
 
     # What it is.
 
@@ -122,6 +121,7 @@ class ChatScreen(ConsoleScreen):
             self._load_what_is_missing()
 
     def on_screen_resume(self) -> None:
+        self._ended_at = 0.0
         self._adopt()
 
     def _adopt(self) -> None:
@@ -144,7 +144,7 @@ class ChatScreen(ConsoleScreen):
         self.query_one(ChatSide).tell(self.talk, self._object)
 
     def refetch(self) -> None:
-        self.talk.belongings = None
+        self._tools_of = ""
         self._load_what_is_missing()
 
     def on_resize(self) -> None:
@@ -153,19 +153,23 @@ class ChatScreen(ConsoleScreen):
     # What is asked for once.
 
     def _load_what_is_missing(self) -> None:
+        """Once for each state that the agent is told to be in, for a failure would come again and again."""
         if self._loading or not self.session.connected or not self.talk.is_agent:
             return
-        ready = ((self._object or {}).get("status") or {}).get("ready")
-        if (self.talk.belongings is None and ready) or self._asked_for:
+        agent = self._object or {}
+        ready = (agent.get("status") or {}).get("ready")
+        version = agent["metadata"]["resourceVersion"] if ready else self._tools_of
+        if version != self._tools_of or self._asked_for:
             self._loading = True
-            self.run_worker(self._load(), exit_on_error=False)
+            self.run_worker(self._load(version), exit_on_error=False)
 
-    async def _load(self) -> None:
+    async def _load(self, version: str) -> None:
         from kaos.actions.memory import belongings
 
         talk, client = self.talk, self.session.client()
         try:
-            if talk.belongings is None:
+            if version != self._tools_of:
+                self._tools_of = version
                 talk.belongings = await self.do(lambda: belongings(talk.endpoint(client, TOOLS_TIMEOUT_S)))
             wanted, self._asked_for = self._asked_for, ""
             if wanted and wanted != talk.session_id:
@@ -205,6 +209,7 @@ class ChatScreen(ConsoleScreen):
             self._ended(talk)
 
     def _ended(self, talk: Talk) -> None:
+        self._ended_at = time.monotonic()
         composer = self.query_one(Composer)
         if talk.failed and not composer.text:
             composer.write(talk.last_question)
@@ -262,6 +267,7 @@ class ChatScreen(ConsoleScreen):
     def _show_tools(self) -> None:
         self._side = True
         self._show_side()
+        self.refetch()
 
     def _use_model(self, name: str | None = None) -> None:
         self.talk.model = name
@@ -274,7 +280,7 @@ class ChatScreen(ConsoleScreen):
         self.query_one("#empty").display = talk.is_new
         self.query_one(Transcript).display = not talk.is_new
         if talk.is_new:
-            self.query_one("#empty", Static).update(_welcome(talk, self.session.read_only))
+            self.query_one("#empty", Static).update(welcome(talk, self.session.read_only))
         self.query_one(ChatSide).tell(talk, self._object)
         self._show_tabs()
         self._show_side()
@@ -292,6 +298,8 @@ class ChatScreen(ConsoleScreen):
         """Esc: stops an answer; else back to writing; else back."""
         if self.talk.busy:
             self.talk.stop()
+        elif time.monotonic() - self._ended_at < JUST_ENDED_S:
+            pass  # it was meant to stop what has ended in this moment
         elif isinstance(self.focused, Transcript):
             self.action_write()
         else:
@@ -423,17 +431,3 @@ class ChatScreen(ConsoleScreen):
     def _close_prompt(self) -> None:
         self.query_one(Prompt).close()
         self.set_focus(self.query_one(Composer))
-
-
-def _welcome(talk: Talk, read_only: bool) -> Content:
-    what = "Agent" if talk.is_agent else "ModelAPI"
-    lines = [
-        (f"{what} {sanitize.line(talk.name)}\n\n", "bold"),
-        ("Write below; enter sends, ctrl+j begins a new line, esc stops an answer.\n", ""),
-        ("alt+↑ goes to the blocks above: enter unfolds one, c copies it, e asks again in other words.\n", ""),
-        ("ctrl+o opens an earlier conversation.\n" if talk.is_agent else "", ""),
-        (f"\n{AGENT_COMMANDS if talk.is_agent else MODEL_COMMANDS}\n", ""),
-    ]
-    if talk.is_agent and read_only:
-        lines.append(("\nThe console is read-only, so the agent may use no tools here.\n", "$text-warning"))
-    return Content.assemble(*(Content.styled(text, style) for text, style in lines if text))

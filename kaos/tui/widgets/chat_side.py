@@ -1,4 +1,4 @@
-"""Beside a conversation: the other conversations, and what the agent is and has."""
+"""Around a conversation: the other conversations, what the agent is and has, and how to begin."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from kaos.tui import looks
 from kaos.tui.talks import Talk
 
 Object = dict[str, Any]
+AGENT_COMMANDS = "/new  /sessions  /memory  /tools  /retry  /help"
+MODEL_COMMANDS = "/new  /model NAME  /tools  /retry  /help"
 
 
 class TalkTabs(Widget):
@@ -96,11 +98,11 @@ class ChatSide(VerticalScroll, can_focus=False):
 
         if obj is not None:
             part("state", Content.styled(*_state(obj)))
-        agent_of(talk, obj, part) if talk.is_agent else _model_of(talk, obj, part)
+        _agent_of(talk, obj, part) if talk.is_agent else _model_of(talk, obj, part)
         self.query_one(Static).update(Content.assemble(*parts))
 
 
-def agent_of(talk: Talk, obj: Object | None, part: Any) -> None:
+def _agent_of(talk: Talk, obj: Object | None, part: Any) -> None:
     """What an agent is and has."""
     spec = (obj or {}).get("spec") or {}
     if spec:
@@ -140,3 +142,18 @@ def _model_of(talk: Talk, obj: Object | None, part: Any) -> None:
 def _state(obj: Object) -> tuple[str, str]:
     cell = looks.state(obj)
     return cell.text, looks.TONES.get(cell.tone, "")
+
+
+def welcome(talk: Talk, read_only: bool) -> Content:
+    """What stands where nothing was said yet."""
+    what = "Agent" if talk.is_agent else "ModelAPI"
+    lines = [
+        (f"{what} {sanitize.line(talk.name)}\n\n", "bold"),
+        ("Write below; enter sends, ctrl+j begins a new line, esc stops an answer.\n", ""),
+        ("alt+↑ goes to the blocks above: enter unfolds one, c copies it, e asks again in other words.\n", ""),
+        ("ctrl+o opens an earlier conversation.\n" if talk.is_agent else "", ""),
+        (f"\n{AGENT_COMMANDS if talk.is_agent else MODEL_COMMANDS}\n", ""),
+    ]
+    if talk.is_agent and read_only:
+        lines.append(("\nThe console is read-only, so the agent may use no tools here.\n", "$text-warning"))
+    return Content.assemble(*(Content.styled(text, style) for text, style in lines if text))
