@@ -43,7 +43,7 @@ PICTURES = (
     Picture("chat", "agent/helper/chat", "answered 42", (*"what is 20 + 22?", "enter")),
     Picture("map", "map", "calculator"),
     Picture("why", "why/mcp/broken", "nosuch"),
-    Picture("logs", "agent/helper/logs", "helper"),
+    Picture("logs", "operator/logs", "default/helper: Ready"),
 )
 
 

@@ -109,6 +109,8 @@ def past(client: Client, sources: Sequence[Source], wanted: Selection) -> tuple[
     refusals: list[KaosError] = []
     for source in sources:
         if isinstance(source, LogFile):
+            if wanted.previous:
+                raise NotFound("The local daemon keeps one log: there is no earlier one.", "Leave out --previous.")
             streams.append(file_lines(source, wanted))
             continue
         found = pods(client, source, wanted)

@@ -299,7 +299,8 @@ class LogsScreen(ConsoleScreen):
             return f"{none}\n& shows all lines, esc lifts the filter."
         if self.previous:
             return "It had said nothing."
-        return "Nothing was said yet.  1 reads from the beginning, p what was said before the last restart."
+        when = f" in the {self.range.title}.  1 reads from the beginning" if self.range.since_s else " yet"
+        return f"Nothing was said{when}.\np shows what was said before the last restart."
 
     def refresh_chrome(self) -> None:
         super().refresh_chrome()

@@ -103,6 +103,11 @@ def test_its_end_can_be_chosen(daemon):
     assert len(said(daemon, since_s=10**9)) == 5
 
 
+def test_it_has_no_life_before(client, daemon):
+    with pytest.raises(NotFound, match="keeps one log"):
+        past(client, [daemon], Selection(previous=True))
+
+
 def test_followed_it_goes_on_with_whole_lines(daemon):
     ended = threading.Event()
     batches = followed_lines(daemon, Selection(tail=1), ended)
