@@ -227,13 +227,13 @@ class Draft:
     def _misfit(self, value: Any) -> str:
         """What is wrong inside a value that stands as JSON because the field cannot show it."""
         made = self.field
-        if made.kind is Kind.GROUP:
+        if made.kind is Kind.GROUP and isinstance(value, dict):
             names = {part.name for part in made.parts}
             unknown = next((name for name in value if name not in names), None)
             if unknown is not None and made.schema.get("additionalProperties") is False:
                 return f"has no place for {unknown}"
             inside = [(f"{part.name} ", Draft.of(part, value.get(part.name, ABSENT))) for part in made.parts]
-        elif made.kind is Kind.CHOICES:
+        elif made.kind is Kind.CHOICES and isinstance(value, list):
             inside = [(f"entry {number} ", Draft.of(made.item, one)) for number, one in enumerate(value, 1)]
         else:
             return ""

@@ -93,6 +93,7 @@ class FieldView(Vertical):
 
     DEFAULT_CSS = """
     FieldView { height: auto;
+        &:focus-within > .line > .label { text-style: bold; }
         & .line { height: auto; }
         & .label { width: 20; height: auto; padding: 0 1 0 0; }
         & .number { width: 5; }

@@ -61,7 +61,7 @@ def _of_type(schema: Object, value: Any) -> str:
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if kinds == [None] or any(is_type(value, kind) for kind in kinds):
         return ""
-    return f"must be {' or '.join(_NAMES.get(kind, str(kind)) for kind in kinds)}"
+    return f"must be {' or '.join(_NAMES.get(kind, kind) if isinstance(kind, str) else str(kind) for kind in kinds)}"
 
 
 def _of_values(schema: Object, value: Any) -> str:

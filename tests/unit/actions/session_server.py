@@ -37,7 +37,9 @@ class Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         session = self.headers.get("mcp-session-id")
         method = request["method"]
-        if method == "initialize":
+        if method == "server/discover":
+            self.refuse_and_hang_up()
+        elif method == "initialize":
             session = uuid.uuid4().hex
             SESSIONS.add(session)
             result = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": {"name": "old"}}
@@ -98,6 +100,15 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("mcp-session-id", session)
         self.end_headers()
         self.wfile.write(body)
+
+    def refuse_and_hang_up(self):
+        """As one does that refuses before it has read: its answer is cut by the end of the connection."""
+        self.send_response(400)
+        self.send_header("content-type", "text/plain")
+        self.send_header("content-length", "1000")
+        self.end_headers()
+        self.wfile.write(b"Bad Req")
+        self.close_connection = True
 
     def empty(self, status):
         self.send_response(status)
