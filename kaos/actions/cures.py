@@ -17,6 +17,10 @@ NOT_FOUND, NOT_EXPOSED, NO_OPERATOR, NOT_INSTALLED, BEING_DELETED, NEW = (
     "NotFound", "NotExposed", "NoOperator", "NotInstalled", "BeingDeleted", "New"
 )  # fmt: skip
 _OBJECT = re.compile(r"(Secret|ConfigMap|ServiceAccount|Deployment|Service) ([a-z0-9][-.a-z0-9]*)")
+_OWN_CURE = re.compile(
+    r"; ((?:create|add|read|check|remove|raise|lower|correct|delete|set|use|see|did you mean|there are|its owner can)\b"
+    r"[^;]{0,160})$"
+)
 _ANNOTATE = re.compile(r"kubectl annotate serviceaccount \S+ \S+")
 _ASKED_OF_LOG = (Reason.CRASH_LOOPING, Reason.HANDSHAKE_FAILED, Reason.NOT_AN_MCP_SERVER)
 _OF_ANOTHER_OBJECT = (
@@ -109,7 +113,7 @@ def of_itself(survey: Survey, ref: Ref) -> Cause:
         sentence = f"{ref} is not ready{told}."
         return Cause(str(ref), word or NEW, State.PENDING, sentence, "", "Wait.", _look(ref), harmless=True)
     reason = Reason(word)
-    cause = _sentence(message)
+    cause, told = _split(message)
     about = str(ref)
     if reason in _OF_ANOTHER_OBJECT and (found := _OBJECT.search(message)):
         about = f"{found[1]} {ref.namespace}/{found[2]}"
@@ -123,22 +127,20 @@ def of_itself(survey: Survey, ref: Ref) -> Cause:
     if reason is Reason.SUSPENDED:
         state = State.SUSPENDED
     return Cause(about, reason.value, state, f"{sentence.rstrip('.')}.", REASONS[reason].meaning,
-                 _cure(reason, message), command, harmless)  # fmt: skip
+                 _cure(reason, told), command, harmless)  # fmt: skip
 
 
-def _sentence(message: str) -> str:
-    """Messages say the cause, then the cure."""
-    head, _, tail = message.rpartition("; ")
-    return head if head and len(tail.split()) < 16 else message
+def _split(message: str) -> tuple[str, str]:
+    """A message of the operator's into its cause and its cure; what a program said may hold semicolons as well."""
+    found = _OWN_CURE.search(message)
+    return (message[: found.start()], found[1]) if found else (message, "")
 
 
-def _cure(reason: Reason, message: str) -> str:
+def _cure(reason: Reason, told: str) -> str:
     """In the words of the message, which knows the case; else in those of the reason, without its command."""
-    _, _, tail = message.rpartition("; ")
-    if tail != message and len(tail.split()) < 16:
-        told = tail.split(": kaos ")[0].split("; ")[-1]
-        return f"{told[:1].upper()}{told[1:].rstrip('.')}."
-    return f"{REASONS[reason].cure.split(': kaos ')[0].rstrip('.')}." if REASONS[reason].cure else "Wait."
+    words = told.replace("there are: ", "name one of: ") or REASONS[reason].cure or "Wait"
+    words = words.split(": kaos ")[0]
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
 
 
 def _look(ref: Ref) -> tuple[str, ...]:

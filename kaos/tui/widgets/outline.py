@@ -51,7 +51,7 @@ class Outline(ScrollView, can_focus=True):
         background: transparent;
         overflow-x: hidden;
         scrollbar-gutter: stable;
-        & > .outline--cursor { background: $block-cursor-blurred-background; color: $block-cursor-blurred-foreground; }
+        & > .outline--cursor { background: $panel; text-style: bold; }
         &:focus > .outline--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
         & > .outline--guides { color: $text-muted; }
         & > .outline--ok { color: $text-success; }
@@ -134,7 +134,7 @@ class Outline(ScrollView, can_focus=True):
         self._shown, self._lines, self._starts, self._parents = [], [], [], {}
         width = max(self.scrollable_content_region.width, 20)
         for index, twig in enumerate(self._twigs):
-            if index and twig.below:
+            if index and (twig.below or self._twigs[index - 1].below):
                 self._lines.append(_Line(twig, "", ()))  # a blank line between trees
             self._add(twig, "", "", width, None)
         keys = [twig.key for twig in self._shown]

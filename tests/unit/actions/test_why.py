@@ -72,6 +72,30 @@ def test_the_log_of_the_life_before_is_read_once_a_new_one_has_begun():
     assert found(broken, pods=pods)[0][1] == "kaos mcp logs x -n demo --previous"
 
 
+def test_the_cure_is_in_the_words_of_the_message_which_knows_the_case():
+    message = "there is no runtime pyton; there are: rawpython, custom"
+    [trouble] = troubles(survey(server("x", "RuntimeNotFound", message)))
+    assert (trouble.cause.sentence, trouble.cause.cure) == (
+        "MCPServer demo/x: there is no runtime pyton.",
+        "Name one of: rawpython, custom.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence", "cure"),
+    [
+        ("it ended with code 1: a; b; c", "it ended with code 1: a; b; c", "Read its log."),
+        ("it ended with code 1: a; b; read its log", "it ended with code 1: a; b", "Read its log."),
+        ("no node takes the pod: 0/3; lower its requests or add nodes", "no node takes the pod: 0/3",
+         "Lower its requests or add nodes."),
+        ("Secret tok does not exist; create it: kaos secret create tok", "Secret tok does not exist", "Create it."),
+    ],
+)  # fmt: skip
+def test_what_a_program_said_is_not_taken_for_a_cure(message, sentence, cure):
+    [trouble] = troubles(survey(server("x", "CrashLooping", message)))
+    assert (trouble.cause.sentence, trouble.cause.cure) == (f"MCPServer demo/x: {sentence}.", cure)
+
+
 # Who is at fault.
 
 WAITS = ("WaitingForMCPServer", "MCPServer calc is not ready: InvalidParams")
