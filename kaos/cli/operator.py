@@ -40,11 +40,14 @@ def operator() -> None:
     show_default=True,
     help="How much to tell.",
 )
+@click.option("--probe-port", type=click.IntRange(1, 65535), help="Answer /livez and /readyz on this port.")
 @click.pass_obj
-def run(settings: Settings, namespaces: tuple[str, ...], log_level: str) -> None:
+def run(settings: Settings, namespaces: tuple[str, ...], log_level: str, probe_port: int | None) -> None:
     """Run the operator here, until interrupted. Only one works at a time; others stand by."""
+    from kaos.operator import environment
     from kaos.operator.run import run as run_operator
 
+    set_up = environment.settings()
     connection = settings.connection()
     stop, ready, ended_by = threading.Event(), threading.Event(), []
 
@@ -62,6 +65,8 @@ def run(settings: Settings, namespaces: tuple[str, ...], log_level: str) -> None
         stop=stop,
         ready=ready,
         namespaces=namespaces,
+        settings=set_up,
+        probe_port=probe_port,
         on_waiting=lambda holder: say(f"Standing by: {holder} leads."),
     )
     if ended_by:

@@ -65,6 +65,7 @@ class Lease:
         self._seen: tuple[str, float] = ("", 0.0)  # a foreign lease's version, and when we first saw it
         self.leading = asyncio.Event()
         self.lost = asyncio.Event()  # the opposite
+        self.known = False  # whether we could learn just now who leads
 
     async def keep(self) -> None:
         """Run until cancelled; gives the lead back then."""
@@ -78,7 +79,9 @@ class Lease:
                 except (ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
                     log.warning("lease %s: %s", self._name, error or type(error).__name__)
                     held = self.leading.is_set() and loop_time() - renewed < DURATION_S
+                    self.known = False
                 else:
+                    self.known = True
                     renewed = loop_time() if held else renewed
                 self._tell(held)
                 await asyncio.sleep(RENEW_S if held else RETRY_S)

@@ -22,6 +22,7 @@ from kaos.cluster.connection import IN_CLUSTER, Connection
 from kaos.cluster.errors import ApiError
 from kaos.errors import NoConnection, NotFound
 from kaos.kube.resources import CONFIGMAPS, NAMESPACES
+from kaos.operator import probes
 from kaos.operator.decide.world import Settings
 from kaos.operator.lease import Lease, lease_name, own_identity
 from kaos.operator.term import Term
@@ -43,16 +44,18 @@ def run(
     settings: Settings | None = None,
     identity: str | None = None,
     on_waiting: Callable[[str], None] = lambda holder: None,
+    probe_port: int | None = None,
 ) -> None:
     """Run until `stop` is set; blocks. `ready` is set once resources are being reconciled.
 
     Without `namespaces` all of them. `identity` is who we are in the Lease: one that stays the same across restarts
-    takes its own Lease back at once. `on_waiting` is told who leads while we stand by. Raises NoConnection when the
-    cluster does not answer at the start, NotFound when KAOS is not installed there, ApiError when rights are missing.
+    takes its own Lease back at once. `on_waiting` is told who leads while we stand by; the kubelet's probes are
+    answered on `probe_port`. Raises NoConnection when the cluster does not answer at the start, NotFound when KAOS is
+    not installed there, ApiError when rights are missing.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEPEST_JSON))
     operator = Operator(connection, namespaces, settings or Settings(), identity or own_identity(), on_waiting)
-    asyncio.run(operator.run(stop, ready))
+    asyncio.run(operator.run(stop, ready, probe_port))
 
 
 class Operator:
@@ -72,22 +75,32 @@ class Operator:
         self._identity = identity
         self._on_waiting = on_waiting
 
-    async def run(self, stop: threading.Event, ready: threading.Event) -> None:
+    async def run(self, stop: threading.Event, ready: threading.Event, probe_port: int | None = None) -> None:
         stopped = _as_asyncio(stop)
         async with AsyncClient(self._connection) as client:
-            await check_installed(client, self._settings.system_namespace, self._namespaces)
             name = lease_name(self._namespaces)
             system = self._settings.system_namespace
             lease = Lease(client, system, name, self._identity, self._on_waiting, self._about())
-            keeping = asyncio.create_task(lease.keep())
-            try:
-                while not stopped.is_set():
-                    await _first(lease.leading.wait(), stopped.wait())
-                    if not stopped.is_set():
-                        await _first(self._lead(client, ready), lease.lost.wait(), stopped.wait())
-            finally:
-                keeping.cancel()
-                await asyncio.gather(keeping, return_exceptions=True)
+
+            def is_ready() -> bool:
+                return lease.known and (ready.is_set() or not lease.leading.is_set())
+
+            async with probes.served(probe_port, is_ready):
+                await check_installed(client, system, self._namespaces)
+                await self._keep_leading(client, lease, stopped, ready)
+
+    async def _keep_leading(
+        self, client: AsyncClient, lease: Lease, stopped: asyncio.Event, ready: threading.Event
+    ) -> None:
+        keeping = asyncio.create_task(lease.keep())
+        try:
+            while not stopped.is_set():
+                await _first(lease.leading.wait(), stopped.wait())
+                if not stopped.is_set():
+                    await _first(self._lead(client, ready), lease.lost.wait(), stopped.wait())
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
 
     def _about(self) -> dict[str, str]:
         place = "cluster" if self._connection.context == IN_CLUSTER else "process"
