@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+import uuid
 from pathlib import Path
 
 from tests.conftest import free_port
@@ -24,6 +25,7 @@ def write_model(path: Path) -> None:
     tokens += [("\u2581" + word).encode() for word in WORDS]
     writer = gguf.GGUFWriter(str(path), "llama")
     for add, value in (
+        (writer.add_name, uuid.uuid4().hex),  # another file each time: what an earlier run has left is of no use
         (writer.add_context_length, CONTEXT),
         (writer.add_embedding_length, WIDTH),
         (writer.add_block_count, LAYERS),
@@ -42,7 +44,7 @@ def write_model(path: Path) -> None:
         (writer.add_unk_token_id, 0),
     ):
         add(value)
-    random = numpy.random.default_rng()  # so that what an earlier run has left is of no use to this one
+    random = numpy.random.default_rng(7)  # of these it is known that their gibberish has an end
 
     def tensor(name: str, *shape: int) -> None:
         values = numpy.ones(shape) if len(shape) == 1 else random.normal(0, 0.02, shape)
