@@ -21,7 +21,7 @@ _OWN_CURE = re.compile(
     r"; ((?:create|add|read|check|remove|raise|lower|correct|delete|set|use|see|did you mean|there are|its owner can)\b"
     r"[^;]{0,160})$"
 )
-_ANNOTATE = re.compile(r"kubectl annotate serviceaccount \S+ \S+")
+_ANNOTATE = re.compile(r"kubectl annotate serviceaccount [!-~]+ [!-~]+")
 _ASKED_OF_LOG = (Reason.CRASH_LOOPING, Reason.HANDSHAKE_FAILED, Reason.NOT_AN_MCP_SERVER)
 _OF_ANOTHER_OBJECT = (
     Reason.SECRET_NOT_FOUND, Reason.SECRET_KEY_NOT_FOUND, Reason.CONFIGMAP_NOT_FOUND, Reason.SERVICE_ACCOUNT_NOT_FOUND

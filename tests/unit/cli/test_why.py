@@ -9,6 +9,7 @@ import pytest
 from kaos.actions.kinds import AGENT, MCPSERVER
 from kaos.cli.tree import Branch, lines
 from kaos.kube import times
+from tests.live import LiveCluster
 
 
 @pytest.fixture
@@ -142,3 +143,19 @@ def test_a_long_row_of_agents_is_drawn_in_pieces_that_fit(kaos, client, room, op
     assert max(map(len, drawn)) <= 80
     assert [line.split()[1] for line in drawn if line.startswith("Agent")] == ["a00", "a08"]
     assert any("delegates to a08" in line and "↓ see below" in line for line in drawn)
+
+
+@pytest.mark.parametrize(("words", "code"), [(["why"], 1), (["why", "mcp/x"], 1), (["map"], 3), (["top"], 3)])
+def test_a_cluster_without_kaos_is_told_how_to_get_it(alone, bare, monkeypatch, words, code):
+    monkeypatch.setenv("KAOS_LOCAL_DIR", str(bare.directory))
+    monkeypatch.setenv("KAOS_CONTEXT", "kaos-local")
+    shown = alone(*words)
+    assert shown.code == code
+    assert "KAOS is not installed on the cluster of context kaos-local." in shown.stdout + shown.stderr
+    assert "kaos system install --no-operator" in shown.stdout + shown.stderr
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    with LiveCluster(tmp_path_factory.mktemp("bare")) as cluster:
+        yield cluster
