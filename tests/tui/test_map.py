@@ -96,3 +96,23 @@ async def test_the_tools_of_a_server_unfold_and_lead_to_their_form(console, samp
         await until(pilot, lambda: "tool add" in outline(pilot))
         await pilot.press("down", "enter")
         await until(pilot, lambda: pilot.app.here == Place("invoke", "mcp", sample, "calculator", "add"))
+
+
+async def test_from_a_server_the_map_shows_who_would_miss_it(console, troubled):
+    async with console(at="mcp/keyed/map", namespace=troubled) as pilot:
+        await until(pilot, lambda: "asked by boss" in outline(pilot))
+        assert outline(pilot).splitlines()[0].startswith("▾ MCPServer keyed")
+        await pilot.press("u")
+        assert "boss" not in outline(pilot)
+
+
+async def test_a_filter_keeps_the_trees_that_match(console, troubled):
+    async with console(at="map", namespace=troubled) as pilot:
+        await until(pilot, lambda: "delegates to ghost" in outline(pilot))
+        await pilot.press("slash", *"ghost")
+        assert "Agent boss" in outline(pilot)
+        await pilot.press(*"ly")
+        assert outline(pilot) == ""
+        await until(pilot, lambda: shows(pilot, "Nothing matches 'ghostly'."))
+        await pilot.press("escape")
+        assert "Agent boss" in outline(pilot)

@@ -57,7 +57,7 @@ class MapScreen(ConsoleScreen):
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self._graph = Graph()
-        self._backwards = False
+        self._backwards = bool(place.name) and place.kind != "agent"  # what needs nothing is asked who needs it
         self._broken_only = False
         self._settling: Timer | None = None
 

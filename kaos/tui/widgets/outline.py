@@ -91,7 +91,7 @@ class Outline(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None, empty: str = "Nothing here.") -> None:
         super().__init__(id=id)
-        self.empty = empty
+        self._empty = empty
         self._twigs: tuple[Twig, ...] = ()
         self._filled = False
         self._turned: set[Any] = set()  # keys of those that are folded, or not, against what they say of themselves
@@ -107,6 +107,16 @@ class Outline(ScrollView, can_focus=True):
     def twig(self) -> Twig | None:
         """The one under the cursor."""
         return self._shown[self._at] if self._shown else None
+
+    @property
+    def empty(self) -> str:
+        """What is said where there is nothing."""
+        return self._empty
+
+    @empty.setter
+    def empty(self, words: str) -> None:
+        self._empty = words
+        self.refresh()
 
     @property
     def text(self) -> str:
