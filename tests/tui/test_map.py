@@ -47,7 +47,7 @@ async def test_enter_goes_to_the_resource_and_w_to_its_diagnosis(console, troubl
         await pilot.press("down", "enter")
         await until(pilot, lambda: pilot.app.here == Place("detail", "modelapi", troubled, "mock"))
         await pilot.press("escape")
-        await until(pilot, lambda: pilot.app.here.view == "map")
+        await until(pilot, lambda: pilot.app.here.view == "map" and pilot.app.screen.query_one(Outline).has_focus)
         await pilot.press("home", "w")
         await until(pilot, lambda: pilot.app.here == Place("why", "agent", troubled, "boss"))
 
@@ -104,6 +104,11 @@ async def test_from_a_server_the_map_shows_who_would_miss_it(console, troubled):
         assert outline(pilot).splitlines()[0].startswith("▾ MCPServer keyed")
         await pilot.press("u")
         assert "boss" not in outline(pilot)
+
+
+async def test_from_what_is_not_there_the_map_says_so(console, troubled):
+    async with console(at="agent/nobody/map", namespace=troubled) as pilot:
+        await until(pilot, lambda: shows(pilot, f"There is no agent/nobody in namespace {troubled}."))
 
 
 async def test_a_filter_keeps_the_trees_that_match(console, troubled):

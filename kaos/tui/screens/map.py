@@ -25,6 +25,7 @@ from kaos.tui.widgets.filters import Filter
 from kaos.tui.widgets.outline import Outline, Twig
 
 _RESOURCES = {kind.resource for kind in KINDS}
+NOTHING = "Nothing runs here yet.  :deploy makes something."
 SETTLE_S = 0.3
 UNFOLDED = 3  # how deep trees are shown at first
 DEEPEST = 8  # what stands deeper begins a tree of its own
@@ -70,7 +71,7 @@ class MapScreen(ConsoleScreen):
         return ("map", "-n", namespace) if namespace else ("map", "-A")
 
     def body(self) -> ComposeResult:
-        yield Outline(empty="Nothing runs here yet.  :deploy makes something.")
+        yield Outline(empty=NOTHING)
         yield Static(id="about")
 
     def on_mount(self) -> None:
@@ -108,10 +109,18 @@ class MapScreen(ConsoleScreen):
         if self.filter.text:
             twigs = [one for one in twigs if self._matches(one)]
         outline = self.query_one(Outline)
-        if whole.nodes and not twigs:
-            outline.empty = "Nothing is broken." if self._broken_only else f"Nothing matches {self.filter.text!r}."
+        if not twigs:
+            outline.empty = self._why_empty()
         outline.fill(twigs)
         self._tell()
+
+    def _why_empty(self) -> str:
+        place = self.place
+        if place.name and not self._roots():
+            return f"There is no {place.kind}/{place.name} in namespace {place.namespace}."
+        if not self._graph.nodes:
+            return NOTHING
+        return f"Nothing matches {self.filter.text!r}." if self.filter.text else "Nothing is broken."
 
     def _roots(self) -> list[Ref]:
         place, whole = self.place, self._graph
