@@ -206,6 +206,24 @@ async def test_text_from_outside_is_only_text():
             assert all(segment.style is None or not segment.style.link for segment in strip)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("".join("  " * n + f"- level{n}\n" for n in range(40)), "level39"),
+        ("> " * 60 + "quoted", "quoted"),
+        ("|" + "|".join(f"c{n}" for n in range(90)) + "|\n" + "|-" * 90 + "|\n|x|", "c89"),
+        ("[note]: http://x.example 'whispered'\n\ntext", "whispered"),
+        ("<div hidden>\nveiled\n</div>", "veiled"),
+        ("&#x202e;turned", "&#x202e;turned"),
+        ("a[link](http://x.example/&#x202e;)", "link"),
+    ],
+)
+async def test_markdown_hides_nothing(text, shown):
+    async with Alone([Answer(text, ended=True)]).run_test(size=(80, 60)) as pilot:
+        assert shown in screen_text(pilot)
+        assert "\u202e" not in screen_text(pilot)
+
+
 async def test_links_show_where_they_lead():
     async with Alone([Answer("[safe](http://elsewhere.example)", ended=True)]).run_test(size=(80, 10)) as pilot:
         assert "safe (http://elsewhere.example)" in screen_text(pilot)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from rich import box
 from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -22,8 +23,10 @@ from rich.theme import Theme
 
 from kaos.kube import sanitize
 
-PLAIN_FROM = 100_000  # characters: more than that is not worth the time that Markdown takes
+PLAIN_FROM = 30_000  # characters: more than that is not worth the time that Markdown takes
 LONG_LINE = 4_000
+_DEEPEST = 16  # of lists and quotes within one another: the parser leaves out what lies below 20
+_NARROWEST = 6  # cells of a table's column
 Line = list[Segment]
 
 
@@ -48,12 +51,25 @@ class Look:
 def markdown(text: str, width: int, look: Look) -> list[Line]:
     """Finished text. Raw HTML is shown, not hidden; links show where they lead."""
     safe = sanitize.text(text)
-    if len(safe) > PLAIN_FROM:
+    tokens = _parser().parse(safe) if len(safe) <= PLAIN_FROM else []
+    if not tokens or _would_hide(tokens, width):
         return plain(safe, width, look.base)
     console = _console(look)
-    made = _Markdown(safe, look)
+    made = _Markdown(tokens, look)
     lines = console.render_lines(made, console.options.update(width=max(1, width), height=None), pad=False)
-    return _trimmed([Segment(text, _transparent(style)) for text, style, _ in line] for line in lines)
+    return _trimmed([Segment(sanitize.text(text), _transparent(style)) for text, style, _ in line] for line in lines)
+
+
+def _would_hide(tokens: list[Token], width: int) -> bool:
+    """Whether there is text that would not be drawn."""
+    if any(token.level >= _DEEPEST for token in tokens):
+        return True
+    columns = 0
+    for token in tokens:
+        columns = 0 if token.type == "tr_open" else columns + (token.type in ("th_open", "td_open"))
+        if columns * _NARROWEST > max(width, _NARROWEST * 2):
+            return True
+    return False
 
 
 def plain(text: str, width: int, style: Style) -> list[Line]:
@@ -92,9 +108,9 @@ def finished(text: str, start: int = 0) -> int:
 class _Markdown(Markdown):
     """Rich's Markdown with quiet headings and code, and without ways to hide text."""
 
-    def __init__(self, text: str, look: Look) -> None:
+    def __init__(self, tokens: list[Token], look: Look) -> None:
         super().__init__("", hyperlinks=False, code_theme="ansi_dark" if look.dark else "ansi_light")
-        self.parsed = _parser().parse(text)
+        self.parsed = tokens
 
 
 class _Heading(Heading):
@@ -132,7 +148,9 @@ def _transparent(style: Style | None) -> Style | None:
 
 @lru_cache(1)
 def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).enable("strikethrough").enable("table")
+    """Without definitions of links, which are not drawn, and entities, which may stand for what is not safe to show."""
+    made = MarkdownIt("commonmark", {"html": False})
+    return made.enable(["strikethrough", "table"]).disable(["reference", "entity"])
 
 
 @lru_cache(1)
