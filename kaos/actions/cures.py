@@ -9,7 +9,7 @@ from typing import Any
 from kaos.actions.graph import Edge
 from kaos.actions.health import Ref, State, state_of
 from kaos.actions.survey import Survey, references
-from kaos.api.names import REASONS, Phase, Reason
+from kaos.api.names import OPERATOR_LEASE, REASONS, SYSTEM_NAMESPACE, Phase, Reason
 from kaos.kube.names import nearest
 
 Object = dict[str, Any]
@@ -55,12 +55,23 @@ def system_causes(survey: Survey) -> list[Cause]:
         ]  # fmt: skip
     if survey.operator_runs:
         return []
+    meaning = "Nobody makes anything so, and every state shown here is an old one."
+    if survey.operator_pods and survey.operator_pods[1]:
+        ready, wanted = survey.operator_pods
+        told = f"{ready} of {wanted} pods of Deployment {SYSTEM_NAMESPACE}/{OPERATOR_LEASE} are ready"
+        return [
+            Cause(
+                "the operator", NO_OPERATOR, State.FAILED,
+                f"No operator works in context {survey.context}: {told}.",
+                meaning, "Read its log.", ("kaos", "logs", "--operator"), harmless=True,
+            )
+        ]  # fmt: skip
     gone = next((one.holder for one in survey.operators or () if one.holder), "")
     return [
         Cause(
             "the operator", NO_OPERATOR, State.FAILED,
             f"No operator runs in context {survey.context}" + (f"; the last was {gone}." if gone else "."),
-            "Nobody makes anything so, and every state shown here is an old one.", "Run one.",
+            meaning, "Run one.",
             ("kaos", "operator", "run"), harmless=True,
         )
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from kaos.actions.health import Ref, ref_of, state_of
 from kaos.actions.kinds import KINDS
 from kaos.actions.operators import OperatorState, operators
 from kaos.actions.refusals import explained
-from kaos.api.names import KIND_LABEL, PART_OF
+from kaos.api.names import KIND_LABEL, OPERATOR_LEASE, PART_OF, SYSTEM_NAMESPACE
 from kaos.cluster import ApiError, Client
 from kaos.errors import Forbidden, NotFound
 from kaos.kube.resources import CONFIGMAPS, DEPLOYMENTS, PODS, SECRETS, Resource
@@ -44,6 +44,7 @@ class Survey:
     events: dict[Ref, list[EventLine]] = field(default_factory=dict)
     keys: dict[tuple[str, str, str], frozenset[str] | None] = field(default_factory=dict)  # kind, namespace, name
     unread: tuple[str, ...] = ()  # which rights are missing, in the cluster's words
+    operator_pods: tuple[int, int] | None = None  # ready and wanted, where one is to run in the cluster and none works
 
     @property
     def operator_runs(self) -> bool:
@@ -90,17 +91,28 @@ def take(client: Client, namespace: str | None, wanted: Ref | None = None) -> Su
     asked = [ref for ref, obj in first.resources.items() if ref == wanted or not state_of(obj).healthy]
     keys, no_keys = _keys(client, {(ref.namespace, one.kind, one.name) for ref in asked
                                    for one in references(first.resources[ref])})  # fmt: skip
+    leases = operators(client)
+    works = leases is None or any(one.fresh for one in leases)
     return Survey(
         first.context,
         True,
-        operators(client),
+        leases,
         first.resources,
         {owner: one for one in deployments if (owner := owner_of(one))},
         dict(pods_of),
         _by_owner(happened, first.resources),
         keys,
         tuple(dict.fromkeys([*first.unread, *no_deployments, *no_pods, *no_events, *no_keys])),
+        None if works else _operator_pods(client),
     )
+
+
+def _operator_pods(client: Client) -> tuple[int, int] | None:
+    try:
+        found = client.find(DEPLOYMENTS, OPERATOR_LEASE, SYSTEM_NAMESPACE)
+    except ApiError:
+        return None  # not ours to see: then it is not known to be there
+    return ((found.get("status") or {}).get("readyReplicas", 0), found["spec"].get("replicas", 1)) if found else None
 
 
 def _allowed(client: Client, resource: Resource, namespace: str | None, labels: str) -> tuple[list[Object], list[str]]:

@@ -219,6 +219,8 @@ class WhyScreen(ObjectVerbs):
                 self.console.go(Place("logs" if view == "logs" else "detail", kind, namespace, name))
             case ("kaos", kind, "edit", name, "-n", namespace):
                 await self.edit(BY_COMMAND[kind], namespace, name)
+            case ("kaos", "logs", "--operator"):
+                self.console.go(Place("logs", kind="operator"))
             case ("kaos", "operator", "run"):
                 where = self.session.context
                 if await self.confirm(f"Run the operator of {where} from this console, until it is left?", verb="run"):

@@ -94,3 +94,17 @@ def test_who_may_see_no_kind_at_all_is_refused(client, room):
     with pytest.raises(Forbidden):
         declared(Partly(client, "MCPServer", "ModelAPI", "Agent"), room)
     assert len(declared(Partly(client, "Agent"), room).unread) == 1
+
+
+def test_the_pods_of_an_operator_in_the_cluster_are_counted_where_none_works(client, room):
+    spec = {
+        "replicas": 0,
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "x", "image": "x:1"}]}},
+    }
+    assert take(client, room).operator_pods is None
+    client.create(DEPLOYMENTS, {"metadata": {"name": "kaos-operator"}, "spec": spec}, "kaos-system")
+    try:
+        assert take(client, room).operator_pods == (0, 0)
+    finally:
+        client.delete(DEPLOYMENTS, "kaos-operator", "kaos-system")

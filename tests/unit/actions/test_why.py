@@ -170,6 +170,15 @@ def test_without_an_operator_that_is_told_first_and_what_it_has_not_seen_is_not_
     assert told[0][1] == "kaos operator run"
 
 
+def test_an_operator_that_is_to_run_in_the_cluster_and_does_not_is_asked_for_its_log():
+    [(sentence, command, _)] = found(operators=GONE, operator_pods=(0, 1))
+    assert (
+        sentence == "No operator works in context here: 0 of 1 pods of Deployment kaos-system/kaos-operator are ready."
+    )
+    assert command == "kaos logs --operator"
+    assert found(operators=GONE, operator_pods=(0, 0))[0][1] == "kaos operator run", "it is scaled to none on purpose"
+
+
 def test_who_may_not_read_leases_is_not_told_that_no_operator_runs():
     assert found(server("calc"), operators=None) == []
 
