@@ -124,8 +124,9 @@ class Watcher:
         async with contextlib.AsyncExitStack() as sessions:
             scope: dict[str, Any] = {"namespaces": self._namespaces} if self._namespaces else {"clusterwide": True}
             registry = self._registry(sessions)
+            # Without an identity it looks for its user's name, and a user in a pod has none.
             work = asyncio.create_task(
-                kopf.operator(registry=registry, settings=self._settings(), standalone=True, **scope)
+                kopf.operator(registry=registry, settings=self._settings(), standalone=True, identity="kaos", **scope)
             )
             # Not by kopf's stop_flag: a threading.Event is waited for on a thread that keeps a kopf that has failed
             # from ever ending, and an asyncio.Event right after the start takes five seconds to be heard.

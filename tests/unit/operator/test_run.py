@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 import kaos
+from kaos.api.names import MCPSERVERS
 from kaos.cluster import ApiError, Client, resolve
 from kaos.cluster.connection import Connection
 from kaos.errors import NoConnection, NotFound
@@ -119,6 +120,23 @@ async def test_an_operator_of_some_namespaces_needs_no_rights_on_the_cluster(
     proxy.rule = rule
     operator = start(room)
     await until(operator.ready.is_set)
+
+
+async def test_a_user_without_a_name_sees_what_is_declared(
+    start: Callable[..., Running], live: LiveCluster, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the one of the operator's pod."""
+
+    def nameless() -> str:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    operator = start(room)
+    await until(operator.ready.is_set)
+    client = Client(resolve(kubeconfig=str(live.kubeconfig)))
+    seen = {"apiVersion": MCPSERVERS.api_version, "kind": "MCPServer", "metadata": {"name": "seen"}}
+    client.create(MCPSERVERS, seen | {"spec": {"runtime": "rawpython"}}, room)
+    await until(lambda: client.get(MCPSERVERS, "seen", room).get("status"))
 
 
 async def test_the_lease_tells_version_place_and_namespaces(
