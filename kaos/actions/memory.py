@@ -10,6 +10,8 @@ from urllib.parse import quote
 from kaos.actions.chat import Endpoint
 
 Object = dict[str, Any]
+LOOKED_BACK = 50  # events
+TITLE = 80  # characters
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,18 @@ def events(agent: Endpoint, session_id: str, limit: int) -> list[Event]:
         Event(one["number"], str(one["session_id"]), one["at"], str(one["kind"]), one["data"])
         for one in agent.get(path).get("events") or ()
     ]
+
+
+def recent(agent: Endpoint, titled: int) -> list[tuple[Session, str]]:
+    """All sessions, the one last used first; the first so many with what was asked in them last. Raises KaosError."""
+    found = sessions(agent)
+    return [(one, _last_question(agent, one.id) if place < titled else "") for place, one in enumerate(found)]
+
+
+def _last_question(agent: Endpoint, session_id: str) -> str:
+    """One line; empty when it lies too far back."""
+    asked = [one.words for one in events(agent, session_id, LOOKED_BACK) if one.kind == "user_message"]
+    return asked[-1][:TITLE] if asked else ""
 
 
 def belongings(agent: Endpoint) -> Belongings:

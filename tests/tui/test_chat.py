@@ -246,7 +246,8 @@ async def test_an_earlier_session_is_opened_and_gone_on_with(console, sample, pl
         await pilot.press("ctrl+n")
         await until(pilot, lambda: not shows(pilot, "you  "))
         await pilot.press("ctrl+o")
-        await until(pilot, lambda: shows(pilot, "Sessions of helper") and shows(pilot, "tuesday"))
+        await until(pilot, lambda: shows(pilot, "Sessions of helper") and shows(pilot, "ago   and more"))
+        assert shows(pilot, "tuesday")
         await pilot.press("enter")  # the last one used comes first
         await until(pilot, lambda: shows(pilot, "you  and more"))
         assert pilot.app.screen.talk.session_id == "tuesday"

@@ -31,6 +31,7 @@ SIDE_FROM = 120  # columns
 SHOWN_PER_S = 20
 TOOLS_TIMEOUT_S = 15.0
 JUST_ENDED_S = 0.4
+TITLED = 20  # sessions in the list that show what was asked last
 SENT_FILE = "messages.jsonl"
 
 
@@ -49,7 +50,8 @@ class ChatScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[Any]] = [
         Binding("escape", "leave", "stop/back", id="chat.stop"),
         Binding("ctrl+r", "again", "retry", id="chat.retry"),
-        Binding("alt+up,ctrl+up", "block(-1)", "blocks", key_display="alt+↑", id="chat.block-up"),
+        Binding("alt+up", "block(-1)", "blocks", key_display="alt+↑", id="chat.block-up"),
+        Binding("ctrl+up", "block(-1)", "blocks", id="chat.block-up-ctrl", show=False),
         Binding("alt+down,ctrl+down", "block(1)", "next block", id="chat.block-down", show=False),
         Binding("ctrl+o", "sessions", "sessions", id="chat.sessions"),
         Binding("ctrl+n", "new", "new", id="chat.new"),
@@ -365,18 +367,18 @@ class ChatScreen(ConsoleScreen):
             self.notice("A model has no sessions.")
 
     async def _choose_session(self) -> None:
-        from kaos.actions.memory import sessions
+        from kaos.actions.memory import recent
         from kaos.tui.screens.pick import PickScreen
 
         talk, client = self.talk, self.session.client()
-        found = await self.do(lambda: sessions(talk.endpoint(client, TOOLS_TIMEOUT_S)))
+        found = await self.do(lambda: recent(talk.endpoint(client, TOOLS_TIMEOUT_S), TITLED))
         if found is None:
             return
         now = time.time()
         options = [
-            (one.id, f"{one.id}   {one.events} events   {duration(max(0, now - one.updated))} ago"
-                     f"{'   (this one)' if one.id == talk.session_id else ''}")
-            for one in found
+            (one.id, f"{one.id}{' (this one)' if one.id == talk.session_id else ''}   "
+                     f"{duration(max(0, now - one.updated))} ago   {question or f'{one.events} events'}")
+            for one, question in found
         ]  # fmt: skip
         if not options:
             self.notice(f"{talk.name} remembers no sessions yet.")

@@ -25,6 +25,7 @@ class PickScreen(ModalScreen[str | None]):
             border: round $primary; }
         & Static { height: auto; text-style: bold; margin-bottom: 1; }
         & OptionList { height: auto; max-height: 100%; border: none; background: transparent; padding: 0; }
+        & OptionList:focus { border: none; }
     }
     """
     BINDINGS: ClassVar[list[Any]] = [Binding("escape", "leave", "cancel", id="pick.leave")]

@@ -69,7 +69,8 @@ class Composer(TextArea):
     """
     BINDINGS: ClassVar[list[Any]] = [
         Binding("enter", "send", "send", id="composer.send"),
-        Binding("ctrl+j,shift+enter", "line", "new line", key_display="^j", id="composer.line"),
+        Binding("ctrl+j", "line", "new line", id="composer.line"),
+        Binding("shift+enter", "line", "new line", id="composer.line-shift", show=False),
     ]
 
     class Submitted(Message):
