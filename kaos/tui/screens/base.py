@@ -248,7 +248,7 @@ class ConsoleScreen(Screen[None]):
         self.query_one(Prompt).close()
         for widget in self.query_one(Body).query("*"):
             if widget.can_focus and widget.display and not widget.disabled:
-                widget.focus()
+                self.set_focus(widget)
                 return
         self.set_focus(None)
 

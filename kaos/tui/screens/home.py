@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from textual.widgets import Static
 from kaos.actions import events as event_lines
 from kaos.actions.kinds import KINDS
 from kaos.actions.operators import operators
+from kaos.errors import KaosError
 from kaos.kube.resources import EVENTS, Resource
 from kaos.tui import looks
 from kaos.tui.looks import Cell, cell
@@ -133,8 +135,11 @@ class HomeScreen(ConsoleScreen):
     async def ask_for_operator(self) -> None:
         if not self.session.connected or not self.is_current:
             return
-        found = await self.do(lambda: operators(self.session.client()))
-        if found is None:
+        try:
+            found = await asyncio.to_thread(lambda: operators(self.session.client()))
+        except KaosError:
+            return  # the top line says that the cluster is away
+        if found is None:  # no right to know
             return
         working = next((one for one in found if one.fresh), None)
         self._operator = working.holder if working else ""
