@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.kaos-installed
 
-.PHONY: help setup demo test test-full test-cluster check lint crds reference screenshots clean
+.PHONY: help setup demo test test-full test-cluster check lint crds chart reference screenshots clean
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -40,6 +40,10 @@ lint: setup ## style and the arrows between rooms
 
 crds: setup ## write chart/crds/*.yaml from the models
 	@$(BIN)/python -m kaos.api.crds chart/crds
+
+chart: crds ## write chart/rendered.yaml, for those without helm (needs helm)
+	@cp kaos/api/runtimes.yaml chart/files/runtimes.yaml
+	@helm template kaos chart --namespace kaos-system --kube-version 1.34.0 > chart/rendered.yaml
 
 reference: setup ## write docs/reference from the program
 	@$(BIN)/python tools/reference.py docs/reference
