@@ -1,0 +1,31 @@
+"""`python -m kaos.dataplane.bridge [--port N] -- COMMAND...`: serve the stdio server that COMMAND is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+
+from kaos.dataplane.bridge.settings import Settings
+from kaos.dataplane.serving import refuse
+
+
+def main() -> None:
+    settings = Settings.read(None, os.environ)
+    if shutil.which(settings.command[0]) is None:
+        refuse(f"there is no program {settings.command[0]}")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    for library in ("asyncio", "aiohttp.server"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    from kaos.dataplane.bridge.serving import run
+
+    try:
+        run(settings, lambda url: print(f"bridge to {settings.command[0]} at {url}", flush=True))
+    except (OSError, OverflowError) as error:
+        print(f"cannot listen on {settings.host}, port {settings.port}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

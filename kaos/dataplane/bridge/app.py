@@ -1,0 +1,289 @@
+"""The bridge over HTTP: the MCP endpoint of both eras, health, readiness, numbers."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hmac
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from kaos.dataplane import guard
+from kaos.dataplane.bridge import message as messages
+from kaos.dataplane.bridge import modern
+from kaos.dataplane.bridge.child import LINE_LIMIT, ServerEnded
+from kaos.dataplane.bridge.conversation import INTERNAL_ERROR
+from kaos.dataplane.bridge.message import Malformed, Message
+from kaos.dataplane.bridge.metrics import CONTENT_TYPE, Metrics
+from kaos.dataplane.bridge.processes import Shared, Spare, Starter
+from kaos.dataplane.bridge.sessions import Session, Sessions
+from kaos.dataplane.bridge.settings import Settings
+from kaos.dataplane.bridge.stream import Stream
+from kaos.mcp.wire import HANDSHAKE
+
+SESSION_HEADER = "mcp-session-id"
+PING_S = 15.0  # proxies cut streams on which nothing happens
+PARSE_ERROR, INVALID_REQUEST = -32700, -32600
+
+
+class Bridge:
+    """The endpoints, over processes that live as long as the application."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._starter = Starter(settings.command, settings.env, self._metrics)
+        self.shared = Shared(self._starter, self._metrics)
+        self._spare = Spare(self._starter)
+        self._sessions = Sessions(self.shared, self._spare, self._metrics, settings.most_sessions, settings.idle_s)
+        self._leaving = False
+        self._metrics.watch("sessions", "Sessions that are open.", lambda: len(self._sessions))
+        self._metrics.watch("processes", "Processes of the server.", lambda: self._starter.running)
+        self._metrics.watch("ready", "Whether the server answers.", lambda: self.shared.is_ready)
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=LINE_LIMIT)
+        app.cleanup_ctx.append(self._live)
+        app.router.add_route("*", self._settings.path, self._endpoint)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ready", self._ready)
+        app.router.add_get("/metrics", self._numbers)
+        app.on_response_prepare.append(_unsigned)
+        return app
+
+    def leave(self) -> None:
+        """Be ready no longer; what is under way goes on."""
+        self._leaving = True
+        self._sessions.hang_up_all()
+
+    async def _live(self, _: web.Application) -> AsyncIterator[None]:
+        self._spare.want()
+        kept = [asyncio.create_task(one) for one in (self.shared.keep(), self._keep_spare(), self._sessions.sweep())]
+        yield
+        for task in kept:
+            task.cancel()
+        await asyncio.gather(*kept, return_exceptions=True)
+        await self._sessions.end_all()
+        await self._starter.end()
+
+    async def _keep_spare(self) -> None:
+        await self.shared.until_ready()  # else a server that cannot start would be started twice as often
+        await self._spare.keep()
+
+    # Endpoints.
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        if self._leaving:
+            return web.json_response({"status": "leaving"}, status=503)
+        if not self.shared.is_ready:
+            return web.json_response({"status": "not ready", "message": self.shared.why_not}, status=503)
+        return web.json_response({"status": "ok"})
+
+    async def _numbers(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.text(), headers={"content-type": CONTENT_TYPE})
+
+    async def _endpoint(self, request: web.Request) -> web.StreamResponse:
+        headers = ((name.lower(), value) for name, value in request.headers.items())
+        if why := guard.refusal(headers, self._settings.host):
+            return _refused(403, INVALID_REQUEST, why)
+        if not self._may(request):
+            return _refused(401, INVALID_REQUEST, "a token is needed", headers={"www-authenticate": "Bearer"})
+        match request.method:
+            case "POST":
+                return await self._post(request)
+            case "GET":
+                return await self._get(request)
+            case "DELETE":
+                return await self._delete(request)
+        return _refused(405, INVALID_REQUEST, "use POST, GET or DELETE", headers={"allow": "POST, GET, DELETE"})
+
+    def _may(self, request: web.Request) -> bool:
+        if not self._settings.token:
+            return True
+        given = request.headers.get("x-kaos-token") or request.headers.get("authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(given.encode(), self._settings.token.encode())
+
+    async def _post(self, request: web.Request) -> web.StreamResponse:
+        try:
+            message = messages.read(await request.read())
+        except web.HTTPRequestEntityTooLarge:
+            return _refused(413, INVALID_REQUEST, f"a message is at most {LINE_LIMIT // 2**20} MiB")
+        except Malformed as error:
+            return _refused(400, PARSE_ERROR, f"this is no MCP message: {error}")
+        if modern.is_modern(request.headers.get(modern.VERSION_HEADER), message):
+            return await self._stateless(request, message)
+        return await self._in_session(request, message)
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        session = self._session_of(request)
+        if not isinstance(session, Session):
+            return session
+        if not _accepts(request, "text/event-stream"):
+            return _refused(406, INVALID_REQUEST, "this is a stream of events: accept text/event-stream")
+        if session.listening is not None:
+            return _refused(409, INVALID_REQUEST, "the session has a standing stream already")
+        stream = session.listen()
+        try:
+            response = await _begin_events(request, session.id)
+            await self._tell(response, stream)
+            return response
+        finally:
+            session.hang_up(stream)
+            session.touch()
+            self._metrics.dropped(stream.dropped)
+
+    async def _delete(self, request: web.Request) -> web.StreamResponse:
+        session = self._session_of(request)
+        if not isinstance(session, Session):
+            return session
+        self._sessions.end(session, "the client has ended the session")
+        return web.Response(status=204)
+
+    # The stateless era.
+
+    async def _stateless(self, request: web.Request, message: Message) -> web.StreamResponse:
+        if not message.is_request:
+            return web.Response(status=202)  # this era has no messages of clients but requests
+        try:
+            modern.check(message, request.headers.items())
+            conversation = await self.shared.conversation()
+            if message.method == "server/discover":
+                found = modern.discovered(self.shared.initialized)
+                return _json(f'{{"jsonrpc":"2.0","id":{message.id_text},"result":{found}}}')
+            stream = Stream(_accepts(request, "text/event-stream"))
+            edits, dress = modern.without_envelope(message), functools.partial(modern.dressed, message.method)
+            call = await conversation.ask(message, stream, edits, dress)
+        except modern.Refused as refused:
+            text = messages.error(message.id_text, refused.code, refused.why, refused.data)
+            return _json(text, modern.STATUS[refused.code])
+        except ServerEnded as ended:
+            return _json(messages.error(message.id_text, INTERNAL_ERROR, str(ended)))
+        try:
+            return await self._answer(request, stream)
+        finally:
+            conversation.cancel(call)  # unless it has been answered: whoever closes the stream wants no answer
+
+    # The sessions era.
+
+    async def _in_session(self, request: web.Request, message: Message) -> web.StreamResponse:
+        version = request.headers.get(modern.VERSION_HEADER)
+        if version is not None and version not in HANDSHAKE:
+            return _refused(400, INVALID_REQUEST, f"MCP {version} is not spoken here")
+        if message.is_request and message.method == "initialize":
+            if SESSION_HEADER in request.headers:
+                return _refused(400, INVALID_REQUEST, "initialize begins a session; it cannot be in one")
+            return await self._initialize(request, message)
+        session = self._session_of(request)
+        if not isinstance(session, Session):
+            return session
+        session.touch()
+        try:
+            if not message.is_request:
+                await session.conversation.tell(message)
+                return web.Response(status=202)
+            stream = Stream(_accepts(request, "text/event-stream"))
+            await session.conversation.ask(message, stream)
+            return await self._answer(request, stream, session.id)
+        except ServerEnded as ended:
+            return _refused(404, INVALID_REQUEST, str(ended), message)
+        finally:
+            session.touch()
+
+    async def _initialize(self, request: web.Request, message: Message) -> web.StreamResponse:
+        if self._leaving:
+            return _refused(503, INTERNAL_ERROR, "the bridge is ending", message)
+        session = None
+        try:
+            session = await self._sessions.begin()
+            stream = Stream(_accepts(request, "text/event-stream"))
+            await session.conversation.ask(message, stream)
+            response = await self._answer(request, stream, session.id)
+        except ServerEnded as ended:
+            return _json(messages.error(message.id_text, INTERNAL_ERROR, str(ended)))
+        except BaseException:
+            if session is not None:
+                self._sessions.end(session, "the client left before the session began")
+            raise
+        if stream.code is not None:
+            self._sessions.end(session, "the server has refused to begin a session")
+        self._sessions.refill()
+        return response
+
+    def _session_of(self, request: web.Request) -> Session | web.Response:
+        session_id = request.headers.get(SESSION_HEADER)
+        if session_id is None:
+            return _refused(400, INVALID_REQUEST, "a session is needed: begin one with initialize")
+        session = self._sessions.find(session_id)
+        return session or _refused(404, INVALID_REQUEST, self._sessions.why_ended(session_id))
+
+    # Answers.
+
+    async def _answer(self, request: web.Request, stream: Stream, session_id: str | None = None) -> web.StreamResponse:
+        """JSON when the answer is all that there is to say, else a stream that ends with it."""
+        try:
+            first = await stream.next(PING_S)
+            while not stream.takes_events and not stream.is_done:
+                first = await stream.next()  # this client can be told the answer only
+            if stream.is_done and not first:
+                return web.Response(status=202)  # it was cancelled
+            if stream.is_done and _accepts(request, "application/json"):
+                # Only the stateless era has HTTP statuses for the errors of a server.
+                status = 200 if session_id else modern.STATUS.get(stream.code, 200)
+                return _json(first, status, session_id)
+            response = await _begin_events(request, session_id)
+            await self._tell(response, stream, first)
+            return response
+        finally:
+            stream.is_abandoned = True
+            self._metrics.dropped(stream.dropped)
+
+    async def _tell(self, response: web.StreamResponse, stream: Stream, first: str = "") -> None:
+        """What is to be said, to the end."""
+        text = first
+        while True:
+            if text:
+                await response.write(f"event: message\ndata: {text}\n\n".encode())
+            if stream.is_done:
+                return
+            text = await stream.next(PING_S)
+            if not text and not stream.is_done:
+                await response.write(b": ping\n\n")
+
+
+def _accepts(request: web.Request, kind: str) -> bool:
+    accepted = request.headers.get("accept", "*/*")
+    return kind in accepted or "*/*" in accepted or f"{kind.partition('/')[0]}/*" in accepted
+
+
+def _json(text: str, status: int = 200, session_id: str | None = None) -> web.Response:
+    headers = {"content-type": "application/json"} | ({SESSION_HEADER: session_id} if session_id else {})
+    return web.Response(body=text.encode(), status=status, headers=headers)
+
+
+def _refused(
+    status: int, code: int, why: str, message: Message | None = None, headers: dict[str, str] | None = None
+) -> web.Response:
+    id_text = message.id_text if message is not None and message.is_request else "null"
+    response = _json(messages.error(id_text, code, why), status)
+    response.headers.update(headers or {})
+    return response
+
+
+async def _begin_events(request: web.Request, session_id: str | None) -> web.StreamResponse:
+    headers = {
+        "content-type": "text/event-stream",
+        "cache-control": "no-cache, no-transform",
+        "x-accel-buffering": "no",
+    }
+    response = web.StreamResponse(headers=headers | ({SESSION_HEADER: session_id} if session_id else {}))
+    await response.prepare(request)
+    return response
+
+
+async def _unsigned(request: web.Request, response: web.StreamResponse) -> None:
+    """Which library serves, and in which version, is nobody's business."""
+    response.headers.pop("Server", None)

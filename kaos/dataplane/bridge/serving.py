@@ -1,0 +1,67 @@
+"""The life of the process: one port, and an orderly end.
+
+After SIGTERM the bridge is not ready but goes on answering until others have heard of it; then it takes no more
+connections, finishes what is under way, ends the server's processes, and itself with exit code 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable
+
+from aiohttp import web
+
+from kaos.dataplane import guard
+from kaos.dataplane.bridge.app import Bridge
+from kaos.dataplane.bridge.settings import Settings
+from kaos.dataplane.serving import DRAIN_S, KEEP_ALIVE_S
+
+# Until endpoints and proxies have heard that a pod leaves. On one machine they hear of it at once.
+FAREWELL_S, LOCAL_FAREWELL_S = 3.0, 0.1
+BACKLOG = 1024
+
+
+def run(settings: Settings, on_listening: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `on_listening` is told the address. Raises OSError for one that is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    host = f"[{settings.host}]" if family is socket.AF_INET6 else settings.host
+    on_listening(f"http://{host}:{listening.getsockname()[1]}{settings.path}")
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(settings, listening))
+
+
+async def _serve(settings: Settings, listening: socket.socket) -> None:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: sys.exit(1) if asked.is_set() else asked.set())
+    bridge = Bridge(settings)
+    runner = web.AppRunner(
+        bridge.app(),
+        handler_cancellation=True,  # who leaves ends the work that was for them
+        access_log=None,
+        keepalive_timeout=KEEP_ALIVE_S,
+        shutdown_timeout=DRAIN_S,
+    )
+    await runner.setup()
+    site = web.SockSite(runner, listening, backlog=BACKLOG)
+    await site.start()
+    await asked.wait()
+    logging.getLogger("kaos.bridge").info("leaving")
+    bridge.leave()
+    await asyncio.sleep(LOCAL_FAREWELL_S if guard.is_loopback(settings.host) else FAREWELL_S)
+    await site.stop()
+    await runner.cleanup()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # where it cannot be had
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,80 @@
+"""A stdio server of the standard library alone, up in a hundredth of a second, one request after the other.
+
+Its tool `echo` gives back what it is given; others misbehave. $BEHAVIOUR tells what it does instead of starting.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+
+
+def say(message: dict) -> None:
+    sys.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def answer(number: object, text: str) -> None:
+    say({"jsonrpc": "2.0", "id": number, "result": {"content": [{"type": "text", "text": text}]}})
+
+
+def use(tool: str, arguments: dict, number: object, token: object) -> None:
+    match tool:
+        case "echo":
+            answer(number, arguments["text"])
+        case "raw":  # the request as it arrived, and an answer in an odd shape of its own
+            line = json.dumps(LINE)
+            sys.stdout.write(
+                f' {{ "result" : {{"content":[], "line": {line}, "big":12345678901234567890123, "e":1.50e+3,'
+                f'"odd":"\\u00e9\\ud800"}} ,"id":{json.dumps(number)}, "jsonrpc":"2.0"}} \r\n'
+            )
+            sys.stdout.flush()
+        case "flood":
+            for done in range(arguments["times"]):
+                params = {"progressToken": token, "progress": done, "message": "x" * 1000}
+                say({"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+            answer(number, "flooded")
+        case "die":
+            sys.stderr.write("out of paper\n")
+            sys.stderr.flush()
+            os._exit(7)
+        case "stubborn":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            answer(number, "yes")
+            while True:
+                time.sleep(1)
+        case "noise":
+            print("debug: not a message")
+            print('{"level":"info","msg":"nor is this"}')
+            print("\ufeff{}")
+            answer(number, "noisy")
+        case "change":
+            say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+            answer(number, "changed")
+
+
+match os.environ.get("BEHAVIOUR"):
+    case "crash":
+        sys.exit("no config file")
+    case "mute":
+        time.sleep(3600)
+
+for LINE in sys.stdin:
+    message = json.loads(LINE)
+    number, params = message.get("id"), message.get("params") or {}
+    match message.get("method"):
+        case "initialize":
+            result = {
+                "protocolVersion": params["protocolVersion"],
+                "serverInfo": {"name": "plain", "version": "1"},
+                "capabilities": {"tools": {"listChanged": True}},
+            }
+            say({"jsonrpc": "2.0", "id": number, "result": result})
+        case "tools/list":
+            tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ("echo", "die")]
+            say({"jsonrpc": "2.0", "id": number, "result": {"tools": tools}})
+        case "tools/call":
+            use(params["name"], params.get("arguments", {}), number, params.get("_meta", {}).get("progressToken"))
