@@ -7,10 +7,14 @@ app.kubernetes.io/name: kaos-operator
 app.kubernetes.io/instance: {{ .Release.Namespace }}
 {{- end }}
 
-{{- define "kaos.labels" -}}
+{{- define "kaos.podLabels" -}}
 {{ include "kaos.selector" . }}
 app.kubernetes.io/part-of: kaos
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- end }}
+
+{{- define "kaos.labels" -}}
+{{ include "kaos.podLabels" . }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 kaos.tools/system: {{ .Release.Namespace }}
 {{- end }}

@@ -44,10 +44,10 @@ class OperatorState:
     place: str = ""  # where it runs: LOCAL, CLUSTER, PROCESS; empty where it does not say
 
 
-def operators(client: Client) -> list[OperatorState] | None:
+def operators(client: Client, system_namespace: str = SYSTEM_NAMESPACE) -> list[OperatorState] | None:
     """Those that hold or held the lead; None when we may not know."""
     try:
-        leases = client.list(LEASES, SYSTEM_NAMESPACE).items
+        leases = client.list(LEASES, system_namespace).items
     except ApiError as refused:
         if refused.code == 403:
             return None

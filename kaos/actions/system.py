@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import kaos
+from kaos.actions import chart
 from kaos.actions.operators import OperatorState, operators
 from kaos.actions.refusals import explained
 from kaos.api import registry
@@ -48,30 +47,33 @@ def install_prerequisites(
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Installed:
     """Put on a bare cluster what `kaos operator run` needs: CRDs, system namespace, runtime registry. Idempotent."""
-    crds = bundled_crds()
-    for crd in crds:
-        client.apply(CUSTOMRESOURCEDEFINITIONS, crd)
-    for crd in crds:
-        await_established(client, crd["metadata"]["name"])
+    crds = apply_crds(client)
     on_step("CRDs installed")
-    labels = {PART_OF: "kaos"}
-    client.apply(
-        NAMESPACES,
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": system_namespace, "labels": labels}},
-    )
-    kept = not _apply_registry(client, system_namespace)
+    apply_namespace(client, system_namespace)
+    kept = not apply_registry(client, registry.configmap(system_namespace))
     on_step("Runtime registry kept as edited" if kept else "Runtime registry created")
     return Installed(tuple(crd["metadata"]["name"] for crd in crds), system_namespace, kept)
 
 
 def bundled_crds() -> list[Object]:
-    """The CRDs of this version, from the chart in the package or, in a checkout, beside it."""
-    import yaml
+    """The CRDs of this version."""
+    return chart.crds()
 
-    package = Path(kaos.__file__).parent
-    chart = package / "_chart" if (package / "_chart").exists() else package.parent / "chart"
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [yaml.load(path.read_text(), loader) for path in sorted((chart / "crds").glob("*.yaml"))]
+
+def apply_crds(client: Client) -> list[Object]:
+    """Returns when objects of their kinds can be made."""
+    crds = bundled_crds()
+    for crd in crds:
+        with explained(client, CUSTOMRESOURCEDEFINITIONS, crd["metadata"]["name"]):
+            client.apply(CUSTOMRESOURCEDEFINITIONS, crd)
+    for crd in crds:
+        await_established(client, crd["metadata"]["name"])
+    return crds
+
+
+def apply_namespace(client: Client, name: str) -> None:
+    meta = {"name": name, "labels": {PART_OF: "kaos"}}
+    client.apply(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
 
 
 def await_established(client: Client, name: str) -> None:
@@ -84,15 +86,20 @@ def _established(crd: Object | None) -> bool:
     return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
 
 
-def _apply_registry(client: Client, system_namespace: str) -> bool:
+def apply_registry(client: Client, configmap: Object) -> bool:
     """False when someone has edited the registry: their entries are worth more than ours."""
+    namespace = configmap["metadata"]["namespace"]
     try:
-        client.apply(CONFIGMAPS, registry.configmap(system_namespace), system_namespace, force=False)
+        client.apply(CONFIGMAPS, configmap, namespace, force=False)
     except ApiError as refused:
-        if refused.code != 409 or client.find(CONFIGMAPS, REGISTRY_CONFIGMAP, system_namespace) is None:
+        if refused.code != 409 or client.find(CONFIGMAPS, REGISTRY_CONFIGMAP, namespace) is None:
             raise
         return False
     return True
+
+
+def await_gone(client: Client, resource: Resource, name: str, namespace: str | None, timeout_s: float) -> None:
+    wait.until(client, resource, name, namespace, lambda obj: obj is None, timeout_s)
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ def status(client: Client, system_namespace: str = SYSTEM_NAMESPACE) -> SystemSt
         system_namespace,
         None not in crds,
         (deployment["metadata"].get("labels") or {}).get(_VERSION_LABEL) if deployment else None,
-        operators(client),
+        operators(client, system_namespace),
         _pods(deployment) if deployment else None,
         deployment != {},
         known,

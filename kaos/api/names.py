@@ -29,6 +29,7 @@ LOCAL_IDENTITY = "kaos-local"  # of the operator in the local cluster's daemon
 LEASE_VERSION = "kaos.tools/version"
 LEASE_NAMESPACES = "kaos.tools/namespaces"  # with commas; empty: all
 LEASE_PLACE = "kaos.tools/runs-in"  # `cluster` or `process`
+SYSTEM_LABEL = "kaos.tools/system"  # on what an installation consists of: its namespace
 PART_OF = "app.kubernetes.io/part-of"
 KIND_LABEL = "kaos.tools/kind"
 HASH_ANNOTATION = "kaos.tools/applied-hash"

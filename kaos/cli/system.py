@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from kaos.api.names import CUSTOM
+import kaos
+from kaos.api.names import CUSTOM, SYSTEM_NAMESPACE
 from kaos.cli import completion, options
 from kaos.cli.commands import Settings, group
 from kaos.cli.output import as_json, as_yaml, result, say, table
-from kaos.errors import UsageError
+from kaos.errors import NotFound, UsageError
 from kaos.kube import sanitize
 from kaos.kube.yaml_text import yaml_text
 
@@ -24,36 +25,115 @@ def system() -> None:
     pass
 
 
+_system_namespace = click.option(
+    "-n",
+    "--namespace",
+    metavar="NAMESPACE",
+    default=SYSTEM_NAMESPACE,
+    show_default=True,
+    shell_complete=completion.namespaces,
+    help="The operator's namespace.",
+)
+
+
 @system.command()
+@_system_namespace
+@click.option("--version", metavar="VERSION", help="Of KAOS; this kaos installs its own.")
+@click.option("--set", "sets", metavar="KEY=VALUE", multiple=True, help="A value of the chart; may be given again.")
+@click.option("--values", "files", metavar="FILE", multiple=True, type=click.Path(exists=True, dir_okay=False),
+              help="Values of the chart; may be given again.")  # fmt: skip
+@options.wait
 @click.option("--no-operator", is_flag=True, help="CRDs, namespace and runtime registry only.")
 @click.pass_obj
-def install(settings: Settings, no_operator: bool) -> None:
-    """Install what `kaos operator run` needs on a cluster: CRDs, namespace, runtime registry."""
+def install(
+    settings: Settings,
+    namespace: str,
+    version: str | None,
+    sets: tuple[str, ...],
+    files: tuple[str, ...],
+    wait_s: float | None,
+    no_operator: bool,
+) -> None:
+    """Install KAOS on a cluster, or upgrade it: CRDs, operator, runtime registry. Again and again does no harm."""
+    from kaos.actions import installing
+    from kaos.actions.chart import Values
     from kaos.actions.system import install_prerequisites
+    from kaos.cluster.connection import CONTEXT_LOCAL
 
-    if not no_operator:
+    if version and version.removeprefix("v") != kaos.__version__:
         raise UsageError(
-            "This version cannot put the operator into the cluster yet.",
-            "Install without it, and run it from here: kaos system install --no-operator && kaos operator run",
+            f"This kaos carries KAOS {kaos.__version__}, not {version}.",
+            f"Install that kaos first: pip install kaos-console=={version.removeprefix('v')}",
         )
     client = settings.client()
-    options.announce(client)
-    say("Installing KAOS without its operator...")
-    done = install_prerequisites(client, on_step=lambda step: say(f"✓ {step}"))
-    if done.registry_kept:
-        say(f"Entries of your own survive updates in any ConfigMap of {done.namespace} with this label:")
+    if no_operator:
+        if sets or files or wait_s:
+            raise UsageError("--set, --values and --wait are about the operator.", "Leave out --no-operator, or them.")
+        options.announce(client, namespace)
+        say("Installing KAOS without its operator...")
+        kept = install_prerequisites(client, namespace, lambda step: say(f"✓ {step}")).registry_kept
+        hint = "Run the operator: kaos operator run"
+    else:
+        if client.connection.context == CONTEXT_LOCAL:
+            raise UsageError("The local cluster has its operator already.", "Another cluster: kaos context list")
+        options.announce(client, namespace)
+        say("Installing KAOS operator...")
+        objects = installing.rendered(client, namespace, Values(sets, files))
+        say("✓ Chart found")
+        kept = installing.install(client, namespace, objects, lambda step: say(f"✓ {step}"), wait_s or 0)
+        hint = "" if wait_s else "See how it starts: kaos system status" + _elsewhere(namespace)
+    if kept:
+        say(f"Entries of your own survive updates in any ConfigMap of {namespace} with this label:")
         say("  kaos.tools/mcp-runtimes=true")
-    say("Run the operator: kaos operator run")
+    if hint:
+        say(hint)
+
+
+def _elsewhere(namespace: str) -> str:
+    return "" if namespace == SYSTEM_NAMESPACE else f" -n {namespace}"
 
 
 @system.command()
+@_system_namespace
+@options.yes
+@click.option("--purge", is_flag=True, help="Take every MCPServer, ModelAPI and Agent of the cluster and the CRDs too.")
+@click.pass_obj
+def uninstall(settings: Settings, namespace: str, yes: bool, purge: bool) -> None:
+    """Take the operator out of a cluster. Resources and what runs for them stay."""
+    from kaos.actions import installing
+    from kaos.cli.prompt import confirm
+    from kaos.cluster.connection import CONTEXT_LOCAL
+
+    client = settings.client()
+    if client.connection.context == CONTEXT_LOCAL:
+        raise UsageError("The local cluster's operator is part of it.", "End both: kaos local down")
+    options.announce(client, namespace)
+    there = [f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in installing.declared(client).items()]
+    question = f"Remove the operator from namespace {namespace} of context {client.connection.context}"
+    confirm(f"{question}, with {', '.join(there)} and the CRDs?" if purge and there else f"{question}?", yes)
+    say("Uninstalling KAOS operator...")
+    try:
+        installing.uninstall(client, namespace, lambda step: say(f"✓ {step}"))
+    except NotFound:
+        if not purge:
+            raise
+    if purge:
+        installing.purge(client, namespace, lambda step: say(f"✓ {step}"))
+        say(f"Namespace {namespace} stays, and so do volumes that resources retained.")
+    elif there:
+        say(f"What stays: CRDs, {', '.join(there)} and what runs for them, which nobody looks after now; the registry.")
+        say(f"To take these too: kaos system uninstall --purge{_elsewhere(namespace)}")
+
+
+@system.command()
+@_system_namespace
 @options.output("text", "json", "yaml", default="text")
 @click.pass_obj
-def status(settings: Settings, output: str) -> None:
+def status(settings: Settings, namespace: str, output: str) -> None:
     """Who runs the operator, which runtimes there are, and the gateway."""
     from kaos.actions.system import status as action
 
-    found = action(settings.client())
+    found = action(settings.client(), namespace)
     if output in ("json", "yaml"):
         facts = asdict(found) | {"runtimes": [_facts(one) for one in found.runtimes]}
         (as_json if output == "json" else as_yaml)(facts)
@@ -72,16 +152,15 @@ def status(settings: Settings, output: str) -> None:
     for gateway in found.gateways or ():
         result(f"  Gateway: {gateway}")
     if not found.installed:
-        say("KAOS is not installed here: kaos system install --no-operator")
+        say("KAOS is not installed here: kaos system install")
     elif found.operators is not None and not found.operator:
         say("No operator runs: kaos operator run")
 
 
 def _operator(found: Any) -> list[tuple[str, str]]:
-    import kaos
-
     working = found.operator
-    version = found.version or (f"v{kaos.__version__}" if working else "-")
+    told = found.version or (kaos.__version__ if working else "")
+    version = f"v{told.removeprefix('v')}" if told else "-"
     ready = "Unknown" if found.operators is None else str(bool(working))
     facts = [("Namespace", found.namespace), ("Version", version), ("Ready", ready)]
     pods = f"{found.pods[0]}/{found.pods[1]}" if found.pods else "none" if found.pods_known else "unknown"

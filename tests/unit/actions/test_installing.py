@@ -1,0 +1,111 @@
+"""Putting KAOS into a cluster and taking it out again; on a live API server, with a Deployment that wants no pods."""
+
+from __future__ import annotations
+
+import pytest
+
+from kaos.actions import chart, installing
+from kaos.api.names import REGISTRY_CONFIGMAP
+from kaos.errors import NotFound, NotReady, UsageError
+from kaos.kube.resources import CONFIGMAPS, DEPLOYMENTS, LEASES, NETWORKPOLICIES, SERVICEACCOUNTS
+
+ADMISSION = "admissionregistration.k8s.io/v1"  # which the live API server does not serve
+
+
+@pytest.fixture
+def objects(room, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    found = chart.render(room, chart.Values(), "v1.34.0")
+    next(one for one in found if one["kind"] == "Deployment")["spec"]["replicas"] = 0
+    return [one for one in found if one["apiVersion"] != ADMISSION]
+
+
+@pytest.fixture
+def install(client, room, objects):
+    def run(without=(), steps=None, **arguments):
+        chosen = [one for one in objects if one["kind"] not in without]
+        return installing.install(client, room, chosen, (steps if steps is not None else []).append, **arguments)
+
+    return run
+
+
+def test_without_helm_the_chart_is_for_the_namespace_that_is_wanted(objects, room):
+    assert "kaos-system" not in str(objects)
+    assert {one["metadata"].get("namespace") for one in objects} == {room, None}
+
+
+def test_its_steps_are_told(install, client, room):
+    steps = []
+    assert install(steps=steps) is False
+    assert steps == ["CRDs installed", "Operator deployed", "Runtime registry created"]
+    made = client.get(DEPLOYMENTS, "kaos-operator", room)["metadata"]["labels"]
+    assert made["app.kubernetes.io/managed-by"] == "kaos"
+
+
+def test_doing_it_again_changes_nothing(install, client, room):
+    def versions():
+        return [obj["metadata"]["resourceVersion"] for _, obj in installing._present(client, room)]
+
+    install()
+    before = versions()
+    assert len(before) > 8
+    install()
+    assert versions() == before
+
+
+def test_what_is_no_longer_part_of_it_goes(install, client, room):
+    install()
+    assert client.find(NETWORKPOLICIES, "kaos-operator", room)
+    install(without=["NetworkPolicy"])
+    assert client.find(NETWORKPOLICIES, "kaos-operator", room) is None
+    assert client.find(DEPLOYMENTS, "kaos-operator", room)
+
+
+def test_a_registry_that_someone_edited_is_kept(install, client, room):
+    install()
+    configmap = client.get(CONFIGMAPS, REGISTRY_CONFIGMAP, room)
+    configmap["data"]["runtimes.yaml"] = "runtimes: {mine: {image: example.org/mine:1}}\n"
+    client.replace(CONFIGMAPS, configmap, room)
+    steps = []
+    assert install(steps=steps) is True
+    assert steps[-1] == "Runtime registry kept as edited"
+    assert "mine" in client.get(CONFIGMAPS, REGISTRY_CONFIGMAP, room)["data"]["runtimes.yaml"]
+
+
+def test_an_installation_of_helms_is_left_alone(install, client, room):
+    annotations = {"meta.helm.sh/release-name": "front"}
+    client.create(SERVICEACCOUNTS, {"metadata": {"name": "kaos-operator", "annotations": annotations}}, room)
+    with pytest.raises(UsageError, match="as release front") as refused:
+        install()
+    assert f"helm uninstall front -n {room}" in refused.value.cure
+    assert client.find(DEPLOYMENTS, "kaos-operator", room) is None
+
+
+def test_a_namespace_to_watch_that_is_missing_is_named_before_anything_is_written(client, room, objects):
+    role = next(one for one in objects if one["kind"] == "Role")
+    objects.append({**role, "metadata": role["metadata"] | {"namespace": "nowhere"}})
+    with pytest.raises(NotFound, match="no namespace nowhere"):
+        installing.install(client, room, objects, lambda step: None)
+    assert client.find(DEPLOYMENTS, "kaos-operator", room) is None
+
+
+def test_an_operator_that_does_not_come_is_waited_for_no_longer_than_wanted(client, room):
+    with pytest.raises(NotReady, match="not ready within"):
+        installing.await_operator(client, room, 0.2)
+
+
+def test_uninstalling_takes_all_but_the_registry(install, client, room):
+    install()
+    client.create(LEASES, {"metadata": {"name": "kaos-operator"}, "spec": {"holderIdentity": ""}}, room)
+    client.create(LEASES, {"metadata": {"name": "kaos-operator-1"}, "spec": {"holderIdentity": "someone"}}, room)
+    steps = []
+    installing.uninstall(client, room, steps.append)
+    assert steps == ["Operator removed"]
+    left = [obj["metadata"]["name"] for _, obj in installing._present(client, room)]
+    assert left == [REGISTRY_CONFIGMAP]
+    assert [one["metadata"]["name"] for one in client.list(LEASES, room).items] == ["kaos-operator-1"]
+
+
+def test_uninstalling_what_is_not_there_says_so(client, room):
+    with pytest.raises(NotFound, match=room):
+        installing.uninstall(client, room, lambda step: None)
