@@ -28,7 +28,8 @@ test-full: setup ## what is slow or needs other packages
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'full and not cluster'
 
 test-cluster: setup ## the same stories on the cluster that KUBECONFIG names
-	@$(BIN)/python -m pytest -q --place cluster tests/integration tests/e2e tests/parity
+	@$(BIN)/python -m pytest -q --place cluster tests/e2e/test_install_e2e.py
+	@$(BIN)/python -m pytest -q --place cluster --ignore tests/e2e/test_install_e2e.py tests/integration tests/e2e tests/parity
 
 check: setup lint ## under a minute: lint and unit tests
 	@$(BIN)/python -m pytest -q -n 2 tests/unit
