@@ -25,21 +25,23 @@ FAREWELL_S, LOCAL_FAREWELL_S = 3.0, 0.1
 BACKLOG = 1024
 
 
-def run(settings: Settings, on_listening: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `on_listening` is told the address. Raises OSError for one that is taken."""
+def run(settings: Settings, on_listening: Callable[[str], None]) -> signal.Signals:
+    """Serve until SIGTERM or SIGINT, which is returned; `on_listening` is told the address. Raises OSError for one that
+    is taken."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     host = f"[{settings.host}]" if family is socket.AF_INET6 else settings.host
     on_listening(f"http://{host}:{listening.getsockname()[1]}{settings.path}")
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, listening))
+        return runner.run(_serve(settings, listening))
 
 
-async def _serve(settings: Settings, listening: socket.socket) -> None:
-    asked = asyncio.Event()
+async def _serve(settings: Settings, listening: socket.socket) -> signal.Signals:
     loop = asyncio.get_running_loop()
+    asked: asyncio.Future[signal.Signals] = loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: sys.exit(1) if asked.is_set() else asked.set())
+        # A second one ends it at once.
+        loop.add_signal_handler(number, lambda it=number: sys.exit(1) if asked.done() else asked.set_result(it))
     bridge = Bridge(settings)
     runner = web.AppRunner(
         bridge.app(),
@@ -51,12 +53,13 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     await runner.setup()
     site = web.SockSite(runner, listening, backlog=BACKLOG)
     await site.start()
-    await asked.wait()
+    await asked
     logging.getLogger("kaos.bridge").info("leaving")
     bridge.leave()
     await asyncio.sleep(LOCAL_FAREWELL_S if guard.is_loopback(settings.host) else FAREWELL_S)
     await site.stop()
     await runner.cleanup()
+    return asked.result()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
