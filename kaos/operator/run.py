@@ -26,10 +26,12 @@ from kaos.operator import probes
 from kaos.operator.decide.world import Settings
 from kaos.operator.lease import Lease, lease_name, own_identity
 from kaos.operator.term import Term
+from kaos.operator.watch import DEAD_S
 
 log = logging.getLogger("kaos.operator")
 
 RETRY_S = 3.0
+HOPELESS_S = 3 * DEAD_S  # watches that do not come back in so long need another process
 # An API server takes objects nested 10,000 deep; one of them must not keep us from reading all the others.
 DEEPEST_JSON = 25_000
 INSTALL = "Install it: kaos system install --no-operator"
@@ -74,6 +76,7 @@ class Operator:
         self._settings = settings
         self._identity = identity
         self._on_waiting = on_waiting
+        self._term: Term | None = None  # while we lead
 
     async def run(self, stop: threading.Event, ready: threading.Event, probe_port: int | None = None) -> None:
         stopped = _as_asyncio(stop)
@@ -83,11 +86,17 @@ class Operator:
             lease = Lease(client, system, name, self._identity, self._on_waiting, self._about())
 
             def is_ready() -> bool:
-                return lease.known and (ready.is_set() or not lease.leading.is_set())
+                return lease.known and (self._leads_well() or not lease.leading.is_set())
 
-            async with probes.served(probe_port, is_ready):
+            async with probes.served(probe_port, self._is_live, is_ready):
                 await check_installed(client, system, self._namespaces)
                 await self._keep_leading(client, lease, stopped, ready)
+
+    def _leads_well(self) -> bool:
+        return self._term is not None and self._term.watches_all
+
+    def _is_live(self) -> bool:
+        return self._term is None or self._term.unwatched_s < HOPELESS_S
 
     async def _keep_leading(
         self, client: AsyncClient, lease: Lease, stopped: asyncio.Event, ready: threading.Event
@@ -109,7 +118,8 @@ class Operator:
     async def _lead(self, client: AsyncClient, ready: threading.Event) -> None:
         """Reconcile until cancelled, or until the cluster cannot be read."""
         try:
-            async with Term(client, self._namespaces, self._settings).running():
+            self._term = Term(client, self._namespaces, self._settings)
+            async with self._term.running():
                 ready.set()
                 await asyncio.Event().wait()
         except (ApiError, aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -119,6 +129,7 @@ class Operator:
             log.exception("a defect in KAOS; again in %.0f s", RETRY_S)
             await asyncio.sleep(RETRY_S)
         finally:
+            self._term = None
             ready.clear()
 
 

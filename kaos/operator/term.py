@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -26,7 +27,7 @@ from kaos.operator.kinds import KINDS, depends
 from kaos.operator.queue import Queue
 from kaos.operator.reconcile import Key, Reconciler
 from kaos.operator.references import Selection, Watches, named
-from kaos.operator.watch import CHILDREN, Watcher, selector, watched
+from kaos.operator.watch import CHILDREN, DEAD_S, Watcher, selector, watched
 
 Object = dict[str, Any]
 log = logging.getLogger("kaos.operator")
@@ -61,7 +62,19 @@ class Term:
         self._loop = asyncio.get_running_loop()
         self._relisting: dict[Resource, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._began = time.monotonic()
+        self._asked: dict[str, float] = {}  # plural -> when a watch on it was last asked for
         self._watcher = self._new_watcher()
+
+    @property
+    def watches_all(self) -> bool:
+        """Whether every kind is being watched."""
+        return all(one.plural in self._asked for one in self._resources) and self.unwatched_s < DEAD_S
+
+    @property
+    def unwatched_s(self) -> float:
+        """For how long there has been a kind whose watch was not even asked for."""
+        return time.monotonic() - min(self._asked.get(one.plural, self._began) for one in self._resources)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -93,7 +106,7 @@ class Term:
         def on_listed(resource: Resource) -> None:
             self._from_thread(self._relist_soon, resource)
 
-        return Watcher(self._client.connection, self._resources, self._namespaces, on_event, on_listed)
+        return Watcher(self._client.connection, self._resources, self._namespaces, on_event, on_listed, self._asked)
 
     def _from_thread(self, call: Callable[..., None], *arguments: Any) -> None:
         with contextlib.suppress(RuntimeError):  # our loop has ended

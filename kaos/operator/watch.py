@@ -73,7 +73,9 @@ class Watcher:
         namespaces: tuple[str, ...],
         on_event: OnEvent,
         on_listed: OnListed,
+        asked: dict[str, float],
     ) -> None:
+        """`asked` is kept up to date: plural -> when a watch on it was last asked for."""
         self._connection = connection
         self._resources = resources
         self._namespaces = namespaces
@@ -82,7 +84,7 @@ class Watcher:
         self._stop = threading.Event()
         self._end: Callable[[], None] = lambda: None  # of the kopf that runs at present
         self._thread = threading.Thread(target=self._supervise, name="kopf", daemon=True)
-        self._asked: dict[str, float] = {}  # plural -> when its watch was last asked for
+        self._asked = asked
         self._started = time.monotonic()
 
     def start(self) -> None:
@@ -98,7 +100,7 @@ class Watcher:
     def dead(self) -> list[str]:
         """The kinds that are not being watched, however alive the thread looks."""
         oldest = time.monotonic() - DEAD_S
-        return [r.plural for r in self._resources if self._asked.get(r.plural, self._started) < oldest]
+        return [r.plural for r in self._resources if max(self._asked.get(r.plural, 0), self._started) < oldest]
 
     def _supervise(self) -> None:
         pause_s = FIRST_RETRY_S

@@ -61,10 +61,26 @@ def second(live: LiveCluster, leader: Operator) -> Iterator[Operator]:
     made.end()
 
 
-async def test_a_leader_is_ready_once_it_reconciles(leader):
+async def test_a_leader_is_ready_once_it_watches(leader):
     await until(lambda: leader.says("/readyz") == 200)
     assert leader.ready.is_set()
     assert leader.says("/livez") == 200
+
+
+async def test_a_leader_whose_watches_fail_is_not_ready_and_in_the_end_not_alive(live, monkeypatch):
+    async def fail(*_, **__):
+        raise OSError("no watches today")
+
+    monkeypatch.setattr("kaos.operator.watch.Watcher._run", fail)
+    monkeypatch.setattr("kaos.operator.run.HOPELESS_S", 4)
+    leader = Operator(live)
+    try:
+        await until(leader.ready.is_set)
+        assert leader.says("/readyz") == 503
+        assert leader.says("/livez") == 200
+        await until(lambda: leader.says("/livez") == 503)
+    finally:
+        leader.end()
 
 
 async def test_one_that_stands_by_is_ready_to_take_over(second):
