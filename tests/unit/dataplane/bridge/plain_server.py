@@ -7,24 +7,44 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sys
+import threading
 import time
+
+ONE_AT_A_TIME = threading.Lock()
 
 
 def say(message: dict) -> None:
-    sys.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    with ONE_AT_A_TIME:
+        sys.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
 
 
 def answer(number: object, text: str) -> None:
     say({"jsonrpc": "2.0", "id": number, "result": {"content": [{"type": "text", "text": text}]}})
 
 
+def echo_later(text: str, number: object, token: object) -> None:
+    """With progress, and out of order."""
+    time.sleep(random.random() / 100)
+    if token is not None:
+        say({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "message": text}})
+        time.sleep(random.random() / 100)
+    answer(number, text)
+
+
 def use(tool: str, arguments: dict, number: object, token: object) -> None:
     match tool:
         case "echo":
             answer(number, arguments["text"])
+        case "later":
+            threading.Thread(target=echo_later, args=(arguments["text"], number, token), daemon=True).start()
+        case "shout":
+            for _ in range(arguments["lines"]):
+                sys.stderr.write("x" * 999 + "\n")
+            answer(number, "shouted")
         case "raw":  # the request as it arrived, and an answer in an odd shape of its own
             line = json.dumps(LINE)
             sys.stdout.write(
