@@ -7,6 +7,7 @@ and where the server listens on loopback.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 from collections.abc import Awaitable, Callable, Iterable
@@ -29,6 +30,7 @@ def refusal(headers: Iterable[tuple[str, str]], bound_to: str) -> str:
     return ""
 
 
+@functools.lru_cache(maxsize=256)  # asked of the same few names with each request
 def is_loopback(host: str) -> bool:
     """Whether a name or address is this machine to itself."""
     name = host.lower().removesuffix(".")
