@@ -20,7 +20,7 @@ from kaos.dataplane.bridge.processes import Shared, Spare, Starter
 from kaos.dataplane.bridge.sessions import Session, Sessions
 from kaos.dataplane.bridge.settings import Settings
 from kaos.dataplane.bridge.stream import Stream
-from kaos.mcp.wire import HANDSHAKE
+from kaos.mcp.wire import HANDSHAKE, MODERN
 
 SESSION_HEADER = "mcp-session-id"
 PING_S = 15.0  # proxies cut streams on which nothing happens
@@ -92,20 +92,21 @@ class Bridge:
             return _refused(403, INVALID_REQUEST, why)
         if not self._may(request):
             return _refused(401, INVALID_REQUEST, "a token is needed", headers={"www-authenticate": "Bearer"})
-        match request.method:
-            case "POST":
-                return await self._post(request)
-            case "GET":
-                return await self._get(request)
-            case "DELETE":
-                return await self._delete(request)
+        if request.method == "POST":
+            return await self._post(request)
+        if request.headers.get(modern.VERSION_HEADER) == MODERN:
+            return _refused(405, INVALID_REQUEST, f"MCP {MODERN} has POST only", headers={"allow": "POST"})
+        if request.method == "GET":
+            return await self._get(request)
+        if request.method == "DELETE":
+            return self._delete(request)
         return _refused(405, INVALID_REQUEST, "use POST, GET or DELETE", headers={"allow": "POST, GET, DELETE"})
 
     def _may(self, request: web.Request) -> bool:
         if not self._settings.token:
             return True
         given = request.headers.get("x-kaos-token") or request.headers.get("authorization", "").removeprefix("Bearer ")
-        return hmac.compare_digest(given.encode(), self._settings.token.encode())
+        return hmac.compare_digest(given.encode(errors="surrogateescape"), self._settings.token.encode())
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -136,7 +137,7 @@ class Bridge:
             session.touch()
             self._metrics.dropped(stream.dropped)
 
-    async def _delete(self, request: web.Request) -> web.StreamResponse:
+    def _delete(self, request: web.Request) -> web.StreamResponse:
         session = self._session_of(request)
         if not isinstance(session, Session):
             return session

@@ -5,6 +5,7 @@ Only ids and progress tokens are renumbered, on the way in and back; all else pa
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -76,6 +77,9 @@ class Conversation:
             await self.child.write(messages.line(request.edited(*renumbered)))
         except ServerEnded:
             self.forget(call)
+            raise
+        except asyncio.CancelledError:  # the client left before the server had read it
+            self.cancel(call)
             raise
         return call
 

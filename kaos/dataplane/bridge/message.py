@@ -91,8 +91,12 @@ class Message:
             member = members.get(key)
             if member is None or not isinstance(member.value, dict):
                 return {}
-            members, _ = _members(self.text, member.begin)
+            members = self.within(member)
         return members
+
+    def within(self, member: Member) -> dict[str, Member]:
+        """Members of the object that a member is."""
+        return _members(self.text, member.begin)[0]
 
     def replace(self, member: Member, text: str) -> Edit:
         return member.begin, member.end, text

@@ -89,16 +89,17 @@ def _unwrapped(value: str) -> str | None:
 
 
 def without_envelope(request: Message) -> list[Edit]:
-    """Edits that take out what only this era says in `_meta`."""
-    edits, members = [], list(request.inside("params", "_meta").items())
-    kept = [member for key, member in members if not key.startswith(_META)]
-    if len(kept) == len(members):
-        return edits
+    """Edits that take out what only this era says in `_meta`, which is there (see `check`)."""
     whole = request.inside("params")["_meta"]
+    members = request.within(whole)
+    kept = [member for key, member in members.items() if not key.startswith(_META)]
+    if len(kept) == len(members):
+        return []
     if not kept:
         return [request.replace(whole, "{}")]
     # Each piece from one kept member to the next goes, so that their own texts stay where edits may find them.
     bounds = [whole.begin + 1, *(edge for member in kept for edge in (member.key_begin, member.end)), whole.end - 1]
+    edits = []
     for number, (begin, end) in enumerate(zip(bounds[::2], bounds[1::2], strict=True)):
         edits.append((begin, end, "," if 0 < number < len(kept) else ""))
     return edits

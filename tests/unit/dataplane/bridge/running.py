@@ -86,7 +86,7 @@ def modern(body: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
 class RawSession:
     """The sessions era by hand: what goes over the wire is what the test says."""
 
-    def __init__(self, mcp: str, **headers: str) -> None:
+    def __init__(self, mcp: str, **headers: str | bytes) -> None:
         self.http = httpx.Client(timeout=30)
         self.mcp = mcp
         self.headers = HEADERS | headers

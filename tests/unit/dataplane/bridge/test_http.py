@@ -185,6 +185,18 @@ def test_a_version_that_is_not_spoken_is_refused_with_those_that_are(plain: Runn
     assert refused.json()["error"]["data"]["supported"] == ["2026-07-28"]
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_the_stateless_era_has_post_only(plain: Running, method: str) -> None:
+    refused = httpx.request(method, plain.mcp, headers=HEADERS | {"mcp-protocol-version": "2026-07-28"})
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+
+
+def test_a_notification_of_the_stateless_era_is_taken_and_goes_nowhere(plain: Running) -> None:
+    headers, body = modern(request("notifications/cancelled", {"requestId": 1}))
+    del body["id"]
+    assert httpx.post(plain.mcp, headers=headers, json=body).status_code == 202
+
+
 def test_what_the_stateless_era_has_given_up_is_not_found(plain: Running) -> None:
     assert ask_modern(plain, request("ping")).status_code == 404
 
@@ -201,6 +213,7 @@ def test_a_token_is_asked_for_and_kept_from_the_server(start: Callable[..., Runn
     bridge = start(KAOS_BRIDGE_TOKEN="s3cret").until_ready()
     assert RawSession(bridge.mcp).opened.status_code == 401
     assert RawSession(bridge.mcp, authorization="Bearer wrong").opened.status_code == 401
+    assert RawSession(bridge.mcp, authorization=b"Bearer \xff").opened.status_code == 401
     assert RawSession(bridge.mcp, authorization="Bearer s3cret").opened.status_code == 200
     assert RawSession(bridge.mcp, **{"x-kaos-token": "s3cret"}).opened.status_code == 200
     for child in bridge.children():
