@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from kaos.kube import manifests
 Object = dict[str, Any]
 RENDER_S = 60.0
 _INSTALL_HELM = "Install helm (https://helm.sh/docs/intro/install/), or leave the values out."
+
+_PLACE = re.compile(r"^execution error at \(\S+\): ")  # in the chart's templates, which say in words what is wrong
 
 
 @dataclass(frozen=True)
@@ -68,4 +71,5 @@ def _why(said: str) -> str:
     """In one line. What comes before its error are warnings about the same."""
     lines = said[max(said.find("Error:"), 0) :].removeprefix("Error:").splitlines()
     wrong = [line for line in lines if line.startswith("- ")]  # of the schema: what goes before only introduces it
-    return "; ".join(line.strip(" -") for line in wrong or lines if line.strip()).rstrip(".")
+    told = [line.strip(" -") for line in wrong or lines if line.strip() and not line.startswith("Use --debug")]
+    return _PLACE.sub("", "; ".join(told)).rstrip(".")

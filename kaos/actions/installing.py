@@ -55,7 +55,7 @@ def install(client: Client, namespace: str, objects: list[Object], on_step: OnSt
     With `wait_s` the operator must be ready in so many seconds. Raises NotReady otherwise, and UsageError or NotFound
     before anything is written when it cannot work.
     """
-    found = [(client.resource_for(one["apiVersion"], one["kind"]), _ours(one)) for one in objects]
+    found = [(_resource(client, one), _ours(one)) for one in objects]
     _check(client, namespace, found)
     apply_crds(client)
     on_step("CRDs installed")
@@ -75,6 +75,16 @@ def install(client: Client, namespace: str, objects: list[Object], on_step: OnSt
     on_step("Operator deployed")
     on_step("Runtime registry kept as edited" if kept else "Runtime registry created")
     return kept
+
+
+def _resource(client: Client, obj: Object) -> Resource:
+    try:
+        return client.resource_for(obj["apiVersion"], obj["kind"])
+    except NotFound as missing:
+        raise NotFound(
+            f"The cluster knows no {obj['kind']}: {missing.cause}",
+            "Install what brings it (the Gateway API's CRDs, for one), or leave out the value that asks for it.",
+        ) from None
 
 
 def _ours(obj: Object) -> Object:

@@ -108,9 +108,10 @@ def uninstall(settings: Settings, namespace: str, yes: bool, purge: bool) -> Non
     if client.connection.context == CONTEXT_LOCAL:
         raise UsageError("The local cluster's operator is part of it.", "End both: kaos local down")
     options.announce(client, namespace)
-    there = [f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in installing.declared(client).items()]
+    counts = installing.declared(client)
+    there = [f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items() if count]
     question = f"Remove the operator from namespace {namespace} of context {client.connection.context}"
-    confirm(f"{question}, with {', '.join(there)} and the CRDs?" if purge and there else f"{question}?", yes)
+    confirm(f"{question}, with {', '.join([*there, 'the CRDs'])}?" if purge else f"{question}?", yes)
     say("Uninstalling KAOS operator...")
     try:
         installing.uninstall(client, namespace, lambda step: say(f"✓ {step}"))
@@ -120,8 +121,9 @@ def uninstall(settings: Settings, namespace: str, yes: bool, purge: bool) -> Non
     if purge:
         installing.purge(client, namespace, lambda step: say(f"✓ {step}"))
         say(f"Namespace {namespace} stays, and so do volumes that resources retained.")
-    elif there:
-        say(f"What stays: CRDs, {', '.join(there)} and what runs for them, which nobody looks after now; the registry.")
+    else:
+        running = f", {', '.join(there)} with what runs for them, which nobody looks after now" if there else ""
+        say(f"What stays: the CRDs and the runtime registry{running}.")
         say(f"To take these too: kaos system uninstall --purge{_elsewhere(namespace)}")
 
 

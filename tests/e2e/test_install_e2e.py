@@ -301,7 +301,8 @@ def test_a_person_without_rights_learns_which_one_is_missing(here, tmp_path):
 def test_uninstalling_takes_the_operator_and_leaves_what_runs(here, calculator):
     said = here.kaos("system", "uninstall", "-n", here.system, "--yes").ok().stderr
     assert "✓ Operator removed\n" in said
-    assert "What stays: CRDs," in said
+    assert "What stays: the CRDs and the runtime registry, " in said
+    assert "MCPServers with what runs for them, which nobody looks after now.\n" in said
     assert here.operator_pods() == []
     assert here.place.until(DEPLOYMENTS, "kaos-operator", here.system, lambda obj: obj is None, 5) is None
     assert rights(here, here.room) == rights(here, here.system) == set()

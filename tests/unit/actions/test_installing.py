@@ -89,6 +89,13 @@ def test_a_namespace_to_watch_that_is_missing_is_named_before_anything_is_writte
     assert client.find(DEPLOYMENTS, "kaos-operator", room) is None
 
 
+def test_a_kind_that_the_cluster_does_not_know_is_named_before_anything_is_written(client, room, objects):
+    gateway = {"apiVersion": "example.org/v1", "kind": "Door", "metadata": {"name": "front", "labels": {}}}
+    with pytest.raises(NotFound, match="knows no Door"):
+        installing.install(client, room, [*objects, gateway], lambda step: None)
+    assert client.find(DEPLOYMENTS, "kaos-operator", room) is None
+
+
 def test_an_operator_that_does_not_come_is_waited_for_no_longer_than_wanted(client, room):
     with pytest.raises(NotReady, match="not ready within"):
         installing.await_operator(client, room, 0.2)
