@@ -7,7 +7,7 @@ lists, anyOf, references); what it does not know it lets pass, for the server ju
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kaos.errors import UsageError
@@ -63,6 +63,7 @@ def split(words: Iterable[str]) -> list[tuple[str, str, bool]]:
 
 def typed(words: Iterable[str], schema: Object) -> Object:
     """The arguments that words on a command line stand for. Raises UsageError."""
+    schema = _sound(schema)
     properties = schema.get("properties") or {}
     return {
         key: parse_json(text, f"Argument {key}") if literal else _typed(key, text, properties.get(key) or {}, schema)
@@ -70,20 +71,54 @@ def typed(words: Iterable[str], schema: Object) -> Object:
     }
 
 
+def _sound(schema: Any, depth: int = 0) -> Object:
+    """The schema without what is no JSON Schema: a server may send anything."""
+    if not isinstance(schema, dict) or depth > _DEPTH:
+        return {}
+    found = {key: value for key, value in schema.items() if key not in _SHAPES or _SHAPES[key](value)}
+    for key in ("properties", "$defs", "definitions"):
+        if key in found:
+            found[key] = {name: _sound(part, depth + 1) for name, part in found[key].items()}
+    for key in ("anyOf", "oneOf"):
+        if key in found:
+            found[key] = [_sound(part, depth + 1) for part in found[key]]
+    if "items" in found:
+        found["items"] = _sound(found["items"], depth + 1)
+    return found
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+_SHAPES: dict[str, Callable[[Any], bool]] = {
+    "type": lambda value: isinstance(value, str) or _is_texts(value),
+    "properties": lambda value: isinstance(value, dict),
+    "required": _is_texts,
+    "enum": lambda value: isinstance(value, list) and bool(value),
+    "anyOf": lambda value: isinstance(value, list),
+    "oneOf": lambda value: isinstance(value, list),
+    "items": lambda value: isinstance(value, dict),
+    "$ref": lambda value: isinstance(value, str),
+    "$defs": lambda value: isinstance(value, dict),
+    "definitions": lambda value: isinstance(value, dict),
+}
+
+
 def words(arguments: Object, schema: Object) -> list[str]:
     """The words of a command line that `typed` makes these arguments of; control characters stand as JSON escapes.
 
     Raises ValueError for a name that no word can carry."""
-    properties = schema.get("properties")
-    properties = properties if isinstance(properties, dict) else {}
+    schema = _sound(schema)
+    properties = schema.get("properties") or {}
     return [_word(key, value, properties.get(key) or {}, schema) for key, value in arguments.items()]
 
 
-def _word(key: str, value: Any, schema: Any, root: Object) -> str:
+def _word(key: str, value: Any, schema: Object, root: Object) -> str:
     if not key or "=" in key or key.endswith(":") or key.startswith("-") or sanitize.line(key) != key:
         raise ValueError(f"{key!r} cannot stand before an equals sign")
     text = value if isinstance(value, str) else json.dumps(value)
-    if isinstance(schema, dict) and sanitize.line(text) == text:
+    if sanitize.line(text) == text:
         try:
             meant = _typed(key, text, schema, root)
         except UsageError:
@@ -139,7 +174,7 @@ def _types(schema: Object, root: Object, depth: int = 0) -> set[str]:
 
 def check(arguments: Object, tool: Object) -> None:
     """Raises UsageError naming the first argument that the tool's schema does not allow."""
-    schema = tool.get("inputSchema") or {}
+    schema = _sound(tool.get("inputSchema"))
     known = schema.get("properties") or {}
     name = tool.get("name", "")
     for key in arguments:
@@ -238,7 +273,7 @@ def _shown(value: Any) -> str:
 
 def signature(tool: Object) -> str:
     """The arguments in short: `a: integer, b?: string`; a question mark for what may be left out."""
-    schema = tool.get("inputSchema") or {}
+    schema = _sound(tool.get("inputSchema"))
     required = set(schema.get("required") or ())
     parts = []
     for name, about in (schema.get("properties") or {}).items():

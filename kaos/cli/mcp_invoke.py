@@ -57,8 +57,8 @@ def invoke(
         tool, words = words[0], words[1:]
     given = _given(words, arguments, args_file)
     client = settings.client(namespace)
-    on_progress = _show_progress if sys.stderr.isatty() else None
-    answer = call(client, name, client.namespace, tool, given, timeout_s, on_progress)
+    on_progress, on_log = (_show_progress, _show_log) if sys.stderr.isatty() else (None, None)
+    answer = call(client, name, client.namespace, tool, given, timeout_s, on_progress, on_log)
     if output == "json":
         result(json.dumps(answer.result, ensure_ascii=False))
     if answer.is_error:
@@ -87,6 +87,10 @@ def _show_progress(done: float, total: float | None, message: str) -> None:
     say(f"{done:g}{f' of {total:g}' if total is not None else ''} {message}".rstrip())
 
 
+def _show_log(level: str, text: str) -> None:
+    say(f"{level}: {text}")
+
+
 @click.command(cls=Command)
 @name_argument(MCPSERVER)
 @options.namespace
@@ -106,7 +110,7 @@ def tools(settings: Settings, name: str, namespace: str | None, timeout_s: float
     elif output == "name":
         result("".join(f"{tool['name']}\n" for tool in found), end="")
     elif found:
-        rows = [[tool["name"], signature(tool), first_line(tool.get("description") or "")] for tool in found]
+        rows = [[tool["name"], signature(tool), first_line(str(tool.get("description") or ""))] for tool in found]
         table(["NAME", "ARGUMENTS", "DESCRIPTION"], rows)
     else:
         say(f"MCPServer {client.namespace}/{name} has no tools.")

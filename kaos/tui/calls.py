@@ -14,8 +14,9 @@ from typing import Any
 from kaos.kube import times
 from kaos.tui.state import directory
 
-KEPT = 50  # of each tool
-MAX_ARGUMENTS = 100_000  # characters; larger ones are called, but not kept
+KEPT = 20  # of each tool
+TOOLS = 200  # those called last
+MAX_ARGUMENTS = 20_000  # characters; larger ones are called, but not kept
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class Calls:
             arguments = None
         call = Call(arguments, outcome, round(seconds, 3), times.now())
         kept = self._read()
-        kept[self._key] = [asdict(call), *(asdict(one) for one in self.all())][:KEPT]
-        self._write(kept)
+        kept.pop(self._key, None)  # to stand last
+        mine = [asdict(call), *(asdict(one) for one in self.all())][:KEPT]
+        self._write(dict([*kept.items(), (self._key, mine)][-TOOLS:]))
         return call
 
     def _read(self) -> dict[str, Any]:

@@ -162,3 +162,29 @@ def type_at_random(chance: random.Random, draft: Draft) -> None:
                 type_at_random(chance, part)
         case Kind.JSON if "type" not in made.schema and "anyOf" not in made.schema and "oneOf" not in made.schema:
             draft.enter(chance.choice(["1", "null", '{"a": 1}', "[]", "{"]))
+
+
+KEYWORDS = (
+    "type", "properties", "required", "items", "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "default", "minimum",
+    "minLength", "pattern", "format", "additionalProperties", "nullable", "title", "description", "$defs",
+    "multipleOf", "minItems", "uniqueItems", "exclusiveMinimum",
+)  # fmt: skip
+
+
+def junk(chance: random.Random, depth: int = 0) -> Any:
+    """What a server might send in place of a schema."""
+    match chance.randint(0, 9 if depth < 5 else 5):
+        case 0:
+            return chance.choice(["string", "object", "array", "null", "#", "#/$defs/a", "#/properties/x", "(", ""])
+        case 1:
+            return chance.choice([0, -1, 2.5, 1e308, 10**30])
+        case 2 | 3:
+            return chance.choice([True, False, None])
+        case 4:
+            return chance.choice(["string", "object", "integer"])
+        case 5:
+            return []
+        case 6:
+            return [junk(chance, depth + 1) for _ in range(chance.randint(0, 3))]
+    keys = [chance.choice(KEYWORDS if chance.random() < 0.7 else ("x", "a", "y")) for _ in range(chance.randint(0, 4))]
+    return {key: junk(chance, depth + 1) for key in keys}

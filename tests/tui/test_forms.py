@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import time
@@ -9,10 +10,12 @@ import time
 import jsonschema
 import pytest
 
+from kaos.actions import arguments
+from kaos.errors import UsageError
 from kaos.tui.forms import rules
 from kaos.tui.forms.draft import Draft
 from kaos.tui.forms.schema import ABSENT, Kind, form_of, is_secret_name
-from tests.tui.random_schemas import a_schema, a_value, any_json, type_at_random
+from tests.tui.random_schemas import a_schema, a_value, any_json, junk, type_at_random
 
 
 def form(properties, required=(), **more):
@@ -320,6 +323,23 @@ def test_random_entries_do_reach_the_validator():
         type_at_random(chance, draft)
         whole += not problems(draft) and draft.value() is not ABSENT and bool(draft.value())
     assert whole > 60
+
+
+@pytest.mark.parametrize("seed", range(500))
+def test_a_schema_that_is_none_is_asked_and_judged_all_the_same(seed):
+    chance = random.Random(30_000 + seed)
+    schema = {"type": "object", "properties": {"x": junk(chance, 1), "y": junk(chance, 1)}, "required": junk(chance, 4)}
+    value = {"x": junk(chance, 3), "y": junk(chance, 3)}
+    made = form_of(schema if seed % 2 else junk(chance))
+    draft = Draft.of(made, value)
+    assert draft.value() == value
+    problems(draft)
+    problems(Draft.fresh(made))
+    tool = {"name": "t", "inputSchema": schema}
+    assert isinstance(arguments.signature(tool), str)
+    assert arguments.typed(arguments.words(value, schema), schema) == value
+    with contextlib.suppress(UsageError):
+        arguments.check(value, tool)
 
 
 def canonical(value):

@@ -235,3 +235,19 @@ def test_no_state_directory_is_no_reason_to_fail(tmp_path):
     spoilt.write_text('{"[\\"c\\", \\"n\\", \\"s\\", \\"t\\"]": [1, {"a": 2}, null]}')
     assert Calls("c", "n", "s", "t", spoilt).all() == []
     assert os.access(spoilt, os.R_OK)
+
+
+def test_the_history_has_an_end(tmp_path):
+    from kaos.tui import calls
+
+    path = tmp_path / "calls.json"
+    for number in range(calls.TOOLS + 5):
+        calls.Calls("c", "n", "s", f"tool-{number}", path).add({"n": number}, "ok", 0.1)
+    mine = calls.Calls("c", "n", "s", "tool-200", path)
+    for number in range(calls.KEPT + 5):
+        mine.add({"n": number}, "ok", 0.1)
+    mine.add({"big": "x" * calls.MAX_ARGUMENTS}, "ok", 0.1)
+    assert [call.arguments for call in mine.all()][:2] == [None, {"n": calls.KEPT + 4}]
+    assert len(mine.all()) == calls.KEPT
+    assert calls.Calls("c", "n", "s", "tool-0", path).all() == []
+    assert len(json.loads(path.read_text())) == calls.TOOLS
