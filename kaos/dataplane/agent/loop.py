@@ -245,6 +245,8 @@ class _Work:
 
     async def _result(self, offer: Offer, name: str, identity: str, arguments: Object | None) -> str:
         """Raises ToolFailed."""
+        if not self._turn.tools:
+            raise ToolFailed("the caller allows no tools")  # some models call one all the same
         if name not in offer.tools and name not in offer.peers:
             raise ToolFailed(f"there is no tool {name}{self._agent.toolbox.lacking()}")
         if arguments is None:

@@ -85,6 +85,8 @@ def test_tools_of_the_caller_are_refused_and_none_are_offered_on_request(client,
         asked(client, "say x", tools=[tool])
     asked(client, "say x", tool_choice="none")
     assert "tools" not in backend.requests[-1]
+    unasked = asked(client, 'call echo {"text": "hi"}', tool_choice="none")
+    assert unasked.choices[0].message.content.strip() == "Error: the caller allows no tools"
 
 
 def test_more_than_one_answer_is_refused(client):
