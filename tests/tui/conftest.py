@@ -43,13 +43,17 @@ _VARIES = (
 
 @pytest.fixture(scope="session")
 def sample(place: Place) -> str:
-    """A namespace with the agent sample in it, Ready: calculator, mock and helper."""
-    name = "demo"
-    place.run("apply", "-f", "-", stdin=f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n").ok()
-    place.run("apply", "-f", str(ROOT / "samples/agent.yaml"), "-n", name).ok()
+    """A namespace with the agent sample in it: calculator, mock and helper. Stories that add to it take another."""
+    return deployed(place, "demo")
+
+
+def deployed(place: Place, namespace: str) -> str:
+    """Deploy the sample into a namespace of that name."""
+    place.run("apply", "-f", "-", stdin=f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n").ok()
+    place.run("apply", "-f", str(ROOT / "samples/agent.yaml"), "-n", namespace).ok()
     for resource, one in ((MCPSERVERS, "calculator"), (MODELAPIS, "mock"), (AGENTS, "helper")):
-        place.until(resource, one, name, is_ready, 90)
-    return name
+        place.until(resource, one, namespace, is_ready, 90)
+    return namespace
 
 
 @pytest.fixture

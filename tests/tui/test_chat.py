@@ -20,7 +20,7 @@ from kaos.tui.widgets.chrome import CommandLine
 from kaos.tui.widgets.composer import Composer
 from kaos.tui.widgets.transcript import Transcript
 from tests import stories
-from tests.tui.conftest import SIZES, assert_snapshot, screen_text, shows, until
+from tests.tui.conftest import SIZES, assert_snapshot, deployed, screen_text, shows, until
 
 PLAN = """# Plan
 
@@ -33,6 +33,11 @@ The pod **cannot** start: `gh-token` misses a key.
 kind: Secret
 ```
 """
+
+
+@pytest.fixture(scope="module")
+def sample(place):
+    return deployed(place, "chats")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,12 @@ from kaos.tui import places
 from kaos.tui.widgets.chrome import CommandLine
 from kaos.tui.widgets.table import Table
 from tests import stories
-from tests.tui.conftest import SIZES, assert_snapshot, shows, until
+from tests.tui.conftest import SIZES, assert_snapshot, deployed, shows, until
+
+
+@pytest.fixture(scope="module")
+def sample(place):
+    return deployed(place, "memories")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +83,7 @@ async def test_an_agent_that_is_away_says_why_and_is_read_once_it_is_back(consol
     sleeper = stories.agent("sleeper", suspend=True)
     place.run("apply", "-n", sample, "--wait", "-f", "-", stdin=sleeper).ok()
     async with console(at="agent/sleeper/memory") as pilot:
-        await until(pilot, lambda: shows(pilot, "✖ Agent demo/sleeper is not ready: Suspended"))
+        await until(pilot, lambda: shows(pilot, f"✖ Agent {sample}/sleeper is not ready: Suspended"))
         place.run("agent", "resume", "sleeper", "-n", sample).ok()
         await until(pilot, lambda: shows(pilot, "No sessions yet. i begins one."))
 
