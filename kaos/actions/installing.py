@@ -98,17 +98,21 @@ def _check(client: Client, namespace: str, found: list[tuple[Resource, Object]])
         name, place = obj["metadata"]["name"], obj["metadata"].get("namespace")
         with explained(client, resource, name, place):
             live = client.find(resource, name, place)
-        release = ((live or {}).get("metadata", {}).get("annotations") or {}).get(_RELEASE)
-        if release:
-            raise UsageError(
-                f"KAOS in namespace {namespace} was installed with helm, as release {release}.",
-                f"Go on with helm, or take it away first: helm uninstall {release} -n {namespace}",
-            )
+        _leave_to_helm(live, namespace)
     for other in sorted({obj["metadata"].get("namespace", namespace) for _, obj in found} - {namespace}):
         if client.find(NAMESPACES, other) is None:
             raise NotFound(
                 f"There is no namespace {other}, which watchNamespaces names.", f"kubectl create namespace {other}"
             )
+
+
+def _leave_to_helm(live: Object | None, namespace: str) -> None:
+    release = ((live or {}).get("metadata", {}).get("annotations") or {}).get(_RELEASE)
+    if release:
+        raise UsageError(
+            f"KAOS in namespace {namespace} was installed with helm, as release {release}.",
+            f"Go on with helm, or take it away first: helm uninstall {release} -n {namespace}",
+        )
 
 
 def _is_registry(resource: Resource, obj: Object) -> bool:
@@ -216,9 +220,13 @@ def declared(client: Client) -> dict[str, int]:
 
 
 def uninstall(client: Client, namespace: str, on_step: OnStep) -> None:
-    """Take out the operator and its rights. The registry stays. Raises NotFound when there is no operator."""
+    """Take out the operator and its rights; the registry stays.
+
+    Raises NotFound when there is no operator, UsageError when it is helm's.
+    """
     present = [one for one in _present(client, namespace) if not _is_registry(*one)]
     if not present:
+        _leave_to_helm(client.find(DEPLOYMENTS, OPERATOR_LEASE, namespace), namespace)
         raise NotFound(f"kaos has put no operator into namespace {namespace}.", "Another namespace: -n NAMESPACE")
     _remove(client, present)
     for lease in client.list(LEASES, namespace).items:

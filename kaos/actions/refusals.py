@@ -69,7 +69,7 @@ def _missing(refused: ApiError, client: Client, resource: Resource, name: str, n
             "Create it by adding --create-namespace, or choose another: -n NAME",
         )
     if not details.get("name"):
-        cure = "Install it there: kaos system install --no-operator" if resource.group == GROUP else ""
+        cure = "Install it there: kaos system install" if resource.group == GROUP else ""
         return NotFound(f"The cluster of context {client.connection.context} knows no {resource.kind}.", cure)
     place = f" in namespace {namespace}" if namespace else ""
     like = nearest(name, _names(client, resource, namespace))

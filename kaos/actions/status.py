@@ -98,7 +98,7 @@ def _state(ready: str, reason: str) -> str:
 
 def _next(installed: bool, runs: bool, found: list[Health], troubled: list[Health]) -> list[str]:
     if not installed:
-        return ["kaos system install --no-operator"]
+        return ["kaos system install"]
     steps = [] if runs else ["kaos operator run"]
     if troubled:
         worst = troubled[0]

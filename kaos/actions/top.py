@@ -96,7 +96,7 @@ class Top:
         found = declared(self._client, self._namespace)
         if not found.installed:
             raise NotFound(f"KAOS is not installed on the cluster of context {found.context}.",
-                           "Install it: kaos system install --no-operator")  # fmt: skip
+                           "Install it: kaos system install")  # fmt: skip
         with explained(self._client, PODS):
             pods = self._client.list(PODS, self._namespace, labels=f"{PART_OF}=kaos").items
         pods = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]

@@ -32,7 +32,7 @@ def map_(settings: Settings, namespace: str | None, all_namespaces: bool, output
     found = declared(client, None if all_namespaces else client.namespace)
     if not found.installed:
         raise NotFound(f"KAOS is not installed on the cluster of context {found.context}.",
-                       "Install it: kaos system install --no-operator")  # fmt: skip
+                       "Install it: kaos system install")  # fmt: skip
     drawn = graph(found.resources)
     match output:
         case "json":

@@ -325,4 +325,4 @@ class _StaleConnection(NoConnection):
 
 
 def _install_hint(api_version: str) -> str:
-    return "Install KAOS there: kaos system install --no-operator" if api_version.startswith("kaos.tools/") else ""
+    return "Install KAOS there: kaos system install" if api_version.startswith("kaos.tools/") else ""

@@ -113,6 +113,19 @@ def test_uninstalling_takes_all_but_the_registry(install, client, room):
     assert [one["metadata"]["name"] for one in client.list(LEASES, room).items] == ["kaos-operator-1"]
 
 
+def test_what_helm_has_installed_is_helms_to_uninstall(install, client, room):
+    install()
+    metadata = {
+        "labels": {"app.kubernetes.io/managed-by": "Helm"},
+        "annotations": {"meta.helm.sh/release-name": "front"},
+    }
+    for resource, obj in installing._present(client, room):
+        client.patch(resource, obj["metadata"]["name"], {"metadata": metadata}, obj["metadata"].get("namespace"))
+    with pytest.raises(UsageError, match="as release front"):
+        installing.uninstall(client, room, lambda step: None)
+    assert client.find(DEPLOYMENTS, "kaos-operator", room)
+
+
 def test_uninstalling_what_is_not_there_says_so(client, room):
     with pytest.raises(NotFound, match=room):
         installing.uninstall(client, room, lambda step: None)

@@ -170,7 +170,7 @@ def test_an_unknown_name_suggests_the_nearest(client, room):
 def test_a_cluster_without_kaos_is_told_how_to_get_it(client, body):
     error = explain(ApiError.of(404, body), client, MCPSERVER.resource)
     assert "knows no MCPServer" in error.cause
-    assert "kaos system install --no-operator" in error.cure
+    assert "kaos system install" in error.cure
     assert error.exit_code == 3
 
 

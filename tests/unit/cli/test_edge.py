@@ -37,7 +37,7 @@ KAOS = str(Path(sys.executable).with_name("kaos"))
         (["mcp", "deploy", "-f", "none.yaml"], "Cannot read none.yaml: No such file", ""),
         (["mcp", "deploy", "--name", "x", "--wait", "0", "--image", "y"], "--wait", ""),
         (["apply"], "Missing option '-f'", "See: kaos apply --help"),
-        (["system", "install"], "cannot put the operator into the cluster yet", "kaos system install --no-operator"),
+        (["system", "install", "--version", "v9"], "This kaos carries KAOS", "pip install kaos-console==9"),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_exit_code_2_with_cause_and_cure(alone, arguments, cause, cure):
