@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from kaos.dataplane import guard
+from kaos.dataplane.bridge import listeners, modern
 from kaos.dataplane.bridge import message as messages
-from kaos.dataplane.bridge import modern
 from kaos.dataplane.bridge.child import LINE_LIMIT, ServerEnded
-from kaos.dataplane.bridge.conversation import INTERNAL_ERROR
+from kaos.dataplane.bridge.conversation import INTERNAL_ERROR, Conversation
 from kaos.dataplane.bridge.message import Malformed, Message
 from kaos.dataplane.bridge.metrics import CONTENT_TYPE, Metrics
 from kaos.dataplane.bridge.processes import Shared, Spare, Starter
@@ -56,6 +56,7 @@ class Bridge:
         """Be ready no longer; what is under way goes on."""
         self._leaving = True
         self._sessions.hang_up_all()
+        self.shared.listeners.end_all()
 
     async def _live(self, _: web.Application) -> AsyncIterator[None]:
         self._spare.want()
@@ -155,6 +156,8 @@ class Bridge:
             if message.method == "server/discover":
                 found = modern.discovered(self.shared.initialized)
                 return _json(f'{{"jsonrpc":"2.0","id":{message.id_text},"result":{found}}}')
+            if message.method == listeners.METHOD:
+                return await self._listen(request, message, conversation)
             stream = Stream(_accepts(request, "text/event-stream"))
             edits, dress = modern.without_envelope(message), functools.partial(modern.dressed, message.method)
             call = await conversation.ask(message, stream, edits, dress)
@@ -167,6 +170,19 @@ class Bridge:
             return await self._answer(request, stream)
         finally:
             conversation.cancel(call)  # unless it has been answered: whoever closes the stream wants no answer
+
+    async def _listen(self, request: web.Request, message: Message, conversation: Conversation) -> web.StreamResponse:
+        if not _accepts(request, "text/event-stream"):
+            return _refused(406, INVALID_REQUEST, "this is a stream of events: accept text/event-stream", message)
+        kept = self.shared.listeners
+        listener = await kept.begin(message, conversation, self.shared.initialized["capabilities"])
+        try:
+            response = await _begin_events(request, None)
+            await self._tell(response, listener.stream)
+            return response
+        finally:
+            self._metrics.dropped(listener.stream.dropped)
+            await kept.end(listener)
 
     # The sessions era.
 

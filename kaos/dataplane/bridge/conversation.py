@@ -6,6 +6,7 @@ Only ids and progress tokens are renumbered, on the way in and back; all else pa
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -82,6 +83,20 @@ class Conversation:
             self.cancel(call)
             raise
         return call
+
+    async def put(self, method: str, params: dict[str, Any]) -> Stream:
+        """A request of our own; the stream gets the answer. Raises ServerEnded."""
+        stream = Stream(takes_events=False)
+        body = {"jsonrpc": "2.0", "id": 0, "method": method, "params": params}
+        await self.ask(messages.read(json.dumps(body).encode()), stream)
+        return stream
+
+    async def exchange(self, method: str, params: dict[str, Any]) -> Message:
+        """A request of our own and its answer. Raises ServerEnded."""
+        answer = messages.read((await (await self.put(method, params)).next()).encode())
+        if not self.child.is_running:
+            raise ServerEnded(self.child.why)
+        return answer
 
     async def tell(self, message: Message) -> None:
         """Pass on a notification or an answer of the client. Raises ServerEnded."""

@@ -18,10 +18,8 @@ SERVER_KEY = f"{_META}serverInfo"
 VERSION_HEADER, METHOD_HEADER, NAME_HEADER = "mcp-protocol-version", "mcp-method", "mcp-name"
 # The parameter that the header mcp-name repeats.
 _NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-# What this era has given up, or what one process for all cannot do for each.
-_GONE = {
-    "initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe", "subscriptions/listen",
-}  # fmt: skip
+# What this era has given up.
+_GONE = {"initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"}
 _CACHEABLE = {"tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read"}
 _FRESHNESS = '"ttlMs":0,"cacheScope":"private"'
 STATUS = {
@@ -123,10 +121,6 @@ def discovered(initialized: dict[str, Any]) -> str:
     capabilities = dict(initialized.get("capabilities") or {})
     for gone in ("logging", "tasks"):
         capabilities.pop(gone, None)
-    for key in ("tools", "prompts", "resources"):
-        if isinstance(capabilities.get(key), dict):
-            kept = {name: on for name, on in capabilities[key].items() if name not in ("listChanged", "subscribe")}
-            capabilities[key] = kept
     result = {"resultType": "complete", "supportedVersions": [MODERN], "capabilities": capabilities}
     if "instructions" in initialized:
         result["instructions"] = initialized["instructions"]

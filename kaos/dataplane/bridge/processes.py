@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -13,9 +12,9 @@ import kaos
 from kaos.dataplane.bridge import message as messages
 from kaos.dataplane.bridge.child import Child, ServerEnded
 from kaos.dataplane.bridge.conversation import Conversation
+from kaos.dataplane.bridge.listeners import Listeners
 from kaos.dataplane.bridge.message import Message
 from kaos.dataplane.bridge.metrics import Metrics
-from kaos.dataplane.bridge.stream import Stream
 from kaos.kube import sanitize
 from kaos.mcp.wire import HANDSHAKE, METHOD_NOT_FOUND
 
@@ -60,6 +59,7 @@ class Shared:
     """The process for clients without sessions; what it is like is also what readiness means."""
 
     def __init__(self, starter: Starter, metrics: Metrics) -> None:
+        self.listeners = Listeners()
         self.initialized: dict[str, Any] = {}  # the result of its handshake
         self.why_not = "the server is starting"
         self._starter = starter
@@ -106,7 +106,7 @@ class Shared:
     async def _live(self) -> None:
         """From start to end. Raises ServerEnded."""
         conversation = await self._starter.converse()
-        conversation.on_message = lambda message: _answer_for_nobody(conversation, message)
+        conversation.on_message = lambda message: self._hear(conversation, message)
         child = conversation.child
         try:
             async with asyncio.timeout(INITIALIZED_S):
@@ -119,8 +119,17 @@ class Shared:
             raise ServerEnded(child.why)
         finally:
             self._conversation = None
+            self.listeners.end_all()
             if child.is_running:
                 await child.end()
+
+    def _hear(self, conversation: Conversation, message: Message) -> None:
+        """A request of the server is no client's: it was told that nobody is there who could do more than a ping."""
+        if message.is_request:
+            refused = f'"error":{{"code":{METHOD_NOT_FOUND},"message":"there is no client to ask"}}'
+            conversation.answer(message, '"result":{}' if message.method == "ping" else refused)
+        else:
+            self.listeners.hear(message)
 
     async def _turn(self, conversation: Conversation | None, pausing: bool) -> None:
         async with self._changed:
@@ -161,7 +170,7 @@ class Spare:
 async def _shake_hands(conversation: Conversation) -> dict[str, Any]:
     client = {"name": "kaos-bridge", "version": kaos.__version__}
     params = {"protocolVersion": HANDSHAKE[0], "capabilities": {}, "clientInfo": client}
-    answer = await _exchange(conversation, "initialize", params)
+    answer = await conversation.exchange("initialize", params)
     if not isinstance(answer.result, dict) or not isinstance(answer.result.get("capabilities"), dict):
         raise ServerEnded(f"the server gives no good answer to initialize: {sanitize.line(answer.text[:300])}")
     await conversation.tell(messages.read(b'{"jsonrpc":"2.0","method":"notifications/initialized"}'))
@@ -174,25 +183,8 @@ async def _learn_tools(conversation: Conversation) -> None:
     """Metrics are by the names of tools that the server lists."""
     params: dict[str, Any] = {}
     for _ in range(MAX_PAGES):
-        page = (await _exchange(conversation, "tools/list", params)).result
+        page = (await conversation.exchange("tools/list", params)).result
         cursor = page.get("nextCursor") if isinstance(page, dict) else None
         if not cursor:
             return
         params = {"cursor": cursor}
-
-
-async def _exchange(conversation: Conversation, method: str, params: dict[str, Any]) -> Message:
-    stream = Stream(takes_events=False)
-    body = {"jsonrpc": "2.0", "id": 0, "method": method, "params": params}
-    await conversation.ask(messages.read(json.dumps(body).encode()), stream)
-    answer = messages.read((await stream.next()).encode())
-    if not conversation.child.is_running:
-        raise ServerEnded(conversation.child.why)
-    return answer
-
-
-def _answer_for_nobody(conversation: Conversation, message: Message) -> None:
-    """A request of the server that is no client's: it was told that nobody is there who could do more than a ping."""
-    if message.is_request:
-        refused = f'"error":{{"code":{METHOD_NOT_FOUND},"message":"there is no client to ask"}}'
-        conversation.answer(message, '"result":{}' if message.method == "ping" else refused)

@@ -14,6 +14,7 @@ import threading
 import time
 
 ONE_AT_A_TIME = threading.Lock()
+WATCHED: set[str] = set()
 
 
 def say(message: dict) -> None:
@@ -71,6 +72,12 @@ def use(tool: str, arguments: dict, number: object, token: object) -> None:
             print('{"level":"info","msg":"nor is this"}')
             print("\ufeff{}")
             answer(number, "noisy")
+        case "touch":
+            if (uri := arguments["uri"]) in WATCHED:
+                say({"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}})
+            answer(number, "touched")
+        case "watched":
+            answer(number, " ".join(sorted(WATCHED)))
         case "change":
             say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
             answer(number, "changed")
@@ -90,9 +97,15 @@ for LINE in sys.stdin:
             result = {
                 "protocolVersion": params["protocolVersion"],
                 "serverInfo": {"name": "plain", "version": "1"},
-                "capabilities": {"tools": {"listChanged": True}},
+                "capabilities": {"tools": {"listChanged": True}, "resources": {"subscribe": True}},
             }
             say({"jsonrpc": "2.0", "id": number, "result": result})
+        case "resources/subscribe":
+            WATCHED.add(params["uri"])
+            say({"jsonrpc": "2.0", "id": number, "result": {}})
+        case "resources/unsubscribe":
+            WATCHED.discard(params["uri"])
+            say({"jsonrpc": "2.0", "id": number, "result": {}})
         case "tools/list":
             tools = [{"name": name, "inputSchema": {"type": "object"}} for name in ("echo", "die")]
             say({"jsonrpc": "2.0", "id": number, "result": {"tools": tools}})
