@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from kaos.errors import UsageError
-from kaos.operator.decide.world import Gateway, Settings
+from kaos.operator.decide.world import GATEWAY_TIMEOUTS, Gateway, Settings
 
 _TEXTS = {
     "KAOS_SYSTEM_NAMESPACE": "system_namespace",
@@ -39,5 +39,5 @@ def _gateway(environ: Mapping[str, str]) -> Gateway | None:
         return None
     if not place:
         raise UsageError("KAOS_GATEWAY does not have the form NAMESPACE/NAME.", "Correct it, or unset it.")
-    timeout = environ.get("KAOS_GATEWAY_TIMEOUT")
-    return Gateway(name, place, timeout) if timeout else Gateway(name, place)
+    given = {kind: environ.get(f"KAOS_GATEWAY_TIMEOUT_{kind.upper()}") for kind in GATEWAY_TIMEOUTS}
+    return Gateway(name, place, GATEWAY_TIMEOUTS | {kind: timeout for kind, timeout in given.items() if timeout})

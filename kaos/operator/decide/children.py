@@ -113,7 +113,7 @@ def network_policy(owner: Object, port: int) -> Child:
 def http_route(owner: Object, settings: Settings, port: int = SERVICE_PORT) -> Child:
     """`/<namespace>/<kind>/<name>` at the Gateway leads to the Service's root."""
     gateway, meta = settings.gateway, owner["metadata"]
-    timeout = ((owner.get("spec") or {}).get("gatewayRoute") or {}).get("timeout") or gateway.timeout
+    timeout = ((owner.get("spec") or {}).get("gatewayRoute") or {}).get("timeout") or gateway.timeouts[owner["kind"]]
     prefix = f"/{meta['namespace']}/{ROUTE_WORDS[owner['kind']]}/{meta['name']}"
     rule = {
         "matches": [{"path": {"type": "PathPrefix", "value": prefix}}],

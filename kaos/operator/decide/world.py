@@ -14,13 +14,17 @@ from kaos.kube.resources import Resource
 Object = dict[str, Any]
 
 
+GATEWAY_TIMEOUTS = {"MCPServer": "60s", "Agent": "300s", "ModelAPI": "120s"}
+
+
 @dataclass(frozen=True)
 class Gateway:
     """The Gateway that routes are attached to."""
 
     name: str
     namespace: str
-    timeout: str = "60s"  # of a route whose resource names none
+    # Of routes whose resource names none, by kind.
+    timeouts: Mapping[str, str] = field(default_factory=lambda: dict(GATEWAY_TIMEOUTS))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import yaml
 
 from kaos.api import registry
 from kaos.operator import environment
-from kaos.operator.decide.world import Gateway
+from kaos.operator.decide.world import GATEWAY_TIMEOUTS, Gateway
 from kaos.operator.lease import lease_name
 from tests.unit.chart.conftest import helm
 
@@ -79,13 +79,13 @@ def test_an_operator_of_some_namespaces_has_rights_in_these_only(render):
 
 
 def test_a_gateway_is_made_and_told_to_the_operator(render):
-    rendered = render(gatewayAPI={"enabled": True, "gatewayClassName": "nginx", "timeout": "90s"})
+    rendered = render(gatewayAPI={"enabled": True, "gatewayClassName": "nginx", "timeouts": {"agent": "900s"}})
     (gateway,) = rendered.all("Gateway")
     assert (gateway["metadata"]["name"], gateway["spec"]["gatewayClassName"]) == ("kaos-gateway", "nginx")
-    assert settings(rendered).gateway == Gateway("kaos-gateway", "kaos-system", "90s")
+    assert settings(rendered).gateway == Gateway("kaos-gateway", "kaos-system", GATEWAY_TIMEOUTS | {"Agent": "900s"})
     own = render(gatewayAPI={"enabled": True, "createGateway": False, "gatewayName": "front"})
     assert own.all("Gateway") == []
-    assert settings(own).gateway == Gateway("front", "kaos-system", "60s")
+    assert settings(own).gateway == Gateway("front", "kaos-system")
 
 
 def test_a_gateway_without_a_class_is_refused_in_words(render):

@@ -14,7 +14,7 @@ from tests.unit.operator.worlds import NAME, children, config_map, made, running
 
 Object = dict[str, Any]
 HASH = "kaos.tools/applied-hash"
-GATEWAY = Settings(gateway=Gateway("kaos", "gateways", "45s"))
+GATEWAY = Settings(gateway=Gateway("kaos", "gateways", {"MCPServer": "45s"}))
 
 
 def kids(around: World | None = None, **spec: Any) -> dict[str, Object]:

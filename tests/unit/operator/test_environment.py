@@ -25,7 +25,7 @@ def test_what_is_given_counts():
             "KAOS_NETWORK_POLICIES": "false",
             "KAOS_WATCH_SECRETS": "true",
             "KAOS_GATEWAY": "infra/front",
-            "KAOS_GATEWAY_TIMEOUT": "90s",
+            "KAOS_GATEWAY_TIMEOUT_AGENT": "900s",
         }
     )
     assert given == Settings(
@@ -33,7 +33,7 @@ def test_what_is_given_counts():
         log_level="DEBUG",
         network_policies=False,
         watch_secrets=True,
-        gateway=Gateway("front", "infra", "90s"),
+        gateway=Gateway("front", "infra", {"MCPServer": "60s", "Agent": "900s", "ModelAPI": "120s"}),
         kaos_image="example.org/kaos:1",
         litellm_image="example.org/litellm:1",
         ollama_image="example.org/ollama:1",
