@@ -13,7 +13,7 @@ LINE_LIMIT = 16 * 1024 * 1024
 EDGE = 256  # of a line that is too long this much is kept of its beginning and its end
 # To leave by itself once its input has ended, then after SIGTERM.
 LEAVE_S = 2.0
-HOLD_S = 1.0  # for pipes that descendants keep open after its end
+HOLD_S = 0.5  # for pipes that descendants keep open after its end
 
 
 class ServerEnded(Exception):

@@ -62,6 +62,11 @@ def use(tool: str, arguments: dict, number: object, token: object) -> None:
             sys.stderr.write("out of paper\n")
             sys.stderr.flush()
             os._exit(7)
+        case "daemon":  # ends, and leaves one that holds its pipes and is out of its group
+            if os.fork() == 0:
+                os.setsid()
+                time.sleep(5)
+            os._exit(9)
         case "stubborn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             answer(number, "yes")

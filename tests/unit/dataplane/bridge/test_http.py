@@ -112,6 +112,12 @@ def test_a_server_that_does_not_want_to_end_is_made_to(plain: Running) -> None:
     plain.until(lambda: not before <= {child.pid for child in plain.children()}, "rid of it")
 
 
+def test_whoever_waits_is_told_even_where_a_descendant_holds_the_pipes(plain: Running) -> None:
+    answer = RawSession(plain.mcp).post(call("daemon"))
+    assert "ended with exit code 9" in answer.json()["error"]["message"]
+    assert answer.elapsed.total_seconds() < 3
+
+
 def test_a_session_that_nobody_uses_ends(start: Callable[..., Running]) -> None:
     bridge = start("--idle", "0.5").until_ready()
     session = RawSession(bridge.mcp)
