@@ -6,6 +6,9 @@ unfold to gigabytes once they are written out again. Both are seen here, from th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 MAX_BYTES = 8 * 1024 * 1024
 MAX_DEPTH = 100
 MAX_NODES = 500_000  # with every alias unfolded
@@ -22,10 +25,25 @@ def check(text: str | bytes) -> None:
 
     if len(text) > MAX_BYTES:
         raise TooMuch(f"it is larger than {MAX_BYTES // 2**20} MiB")
+    try:
+        _count(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except yaml.MarkedYAMLError as error:
+        if "nesting depth" in (error.problem or ""):  # libyaml reads ahead, and has a limit of its own
+            raise _too_deep(error.problem_mark.line) from None
+        raise
+
+
+def _too_deep(line: int) -> TooMuch:
+    return TooMuch(f"line {line + 1}: nested more than {MAX_DEPTH} deep")
+
+
+def _count(events: Iterable[Any]) -> None:
+    import yaml
+
     nodes = documents = 0
     sizes: dict[str, int] = {}  # of the anchored parts that are complete
     open_parts: list[tuple[str | None, int]] = []  # anchor, and how many nodes there were before
-    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    for event in events:
         match event:
             case yaml.ScalarEvent():
                 nodes += 1
@@ -39,7 +57,7 @@ def check(text: str | bytes) -> None:
                 open_parts.append((event.anchor, nodes))
                 nodes += 1
                 if len(open_parts) > MAX_DEPTH:
-                    raise TooMuch(f"line {event.start_mark.line + 1}: nested more than {MAX_DEPTH} deep")
+                    raise _too_deep(event.start_mark.line)
             case yaml.CollectionEndEvent():
                 anchor, before = open_parts.pop()
                 if anchor:

@@ -147,7 +147,7 @@ class Console(App[None]):
     # What the session tells.
 
     def _on_change(self, changed: set[Resource]) -> None:
-        screen = self.screen
+        screen = self.screen if self._screen_stack else None
         if isinstance(screen, ConsoleScreen) and screen.is_mounted:
             screen.on_objects(changed)
 

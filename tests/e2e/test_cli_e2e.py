@@ -49,7 +49,7 @@ def test_status_tells_what_is_broken_and_what_to_do(place, kaos, calculator, nam
     assert "1 ready, 1 failed" in shown
     assert f"{namespace}/lost" in shown
     assert "RuntimeNotFound" in shown
-    assert f"kaos mcp describe lost -n {namespace}" in shown
+    assert f"kaos why mcp/lost -n {namespace}" in shown
     facts = json.loads(kaos("status", "-n", namespace, "-o", "json").ok().stdout)
     assert facts["counts"]["MCPServer"] == {"ready": 1, "failed": 1}
 

@@ -79,6 +79,9 @@ def voices(place, client):
         "WARNING retry 2/5",
         '{"level":"error","msg":"boom","id":7}',
     )
+    spoken = client.logs("said-one-x2x9k", "voices", follow=True)
+    next(line for line in spoken.lines() if b"boom" in line)  # so that the order is always the same
+    spoken.close()
     start("said-one-b4c2d", "INFO hello", "the last word")
     yield "voices"
     place.run("delete", "--yes", "-f", "-", stdin=manifest).ok()

@@ -14,7 +14,7 @@ from kaos.api.names import OPERATOR_LEASE, SYSTEM_NAMESPACE
 from kaos.cluster import wait
 from kaos.errors import NotFound
 from kaos.kube import times
-from kaos.kube.resources import DEPLOYMENTS, LEASES, PODS
+from kaos.kube.resources import DEPLOYMENTS, PODS
 
 DAEMON = """\
 2026-11-24 10:04:33,747 INFO    kaos.local: serving on 127.0.0.1:20807
@@ -70,17 +70,14 @@ def test_as_deployment_its_pods_are_read(client, deployment):
     assert [(line.pod, line.text) for line in lines] == [(pod, "leading")]
 
 
-def test_outside_the_cluster_its_holder_is_named(client):
-    spec = {"holderIdentity": "laptop-7", "renewTime": times.micro_now(), "leaseDurationSeconds": 3600}
-    client.create(LEASES, {"metadata": {"name": OPERATOR_LEASE}, "spec": spec}, SYSTEM_NAMESPACE)
-    try:
-        with pytest.raises(NotFound, match="runs outside the cluster, as laptop-7"):
-            operator_source(client)
-    finally:
-        client.delete(LEASES, OPERATOR_LEASE, SYSTEM_NAMESPACE)
+def test_outside_the_cluster_its_holder_is_named(client, hold_lease):
+    hold_lease(holderIdentity="laptop-7", renewTime=times.micro_now(), leaseDurationSeconds=3600)
+    with pytest.raises(NotFound, match="runs outside the cluster, as laptop-7"):
+        operator_source(client)
 
 
-def test_without_any_it_says_how_to_start_one(client):
+def test_without_any_it_says_how_to_start_one(client, hold_lease):
+    hold_lease(holderIdentity="")
     with pytest.raises(NotFound, match="No operator runs in context") as missing:
         operator_source(client)
     assert missing.value.cure == "Start one: kaos operator run"

@@ -7,11 +7,10 @@ import pytest
 from kaos.actions import events, status
 from kaos.actions.describe import describe, pod_state
 from kaos.actions.kinds import MCPSERVER
-from kaos.api.names import SYSTEM_NAMESPACE
 from kaos.cluster import ApiError
 from kaos.errors import Forbidden
 from kaos.kube import times
-from kaos.kube.resources import DEPLOYMENTS, EVENTS, LEASES, SERVICES
+from kaos.kube.resources import DEPLOYMENTS, EVENTS, SERVICES
 
 
 def server(client, room, name, **state):
@@ -25,11 +24,8 @@ def server(client, room, name, **state):
 
 
 @pytest.fixture
-def operator(client):
-    spec = {"holderIdentity": "me", "leaseDurationSeconds": 15, "renewTime": times.micro_now()}
-    client.create(LEASES, {"metadata": {"name": "kaos-operator"}, "spec": spec}, SYSTEM_NAMESPACE)
-    yield
-    client.delete(LEASES, "kaos-operator", SYSTEM_NAMESPACE)
+def operator(hold_lease):
+    hold_lease(renewTime=times.micro_now())
 
 
 def test_servers_are_counted_by_health_and_the_failed_come_first(client, room, operator):

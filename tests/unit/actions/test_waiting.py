@@ -8,10 +8,8 @@ import pytest
 
 from kaos.actions import waiting
 from kaos.actions.kinds import MCPSERVER
-from kaos.api.names import SYSTEM_NAMESPACE
 from kaos.errors import NotFound, NotReady
 from kaos.kube import times
-from kaos.kube.resources import LEASES
 
 
 def server(phase, reason="", ready=False, progressing="False", observed=2, message="the message"):
@@ -75,12 +73,9 @@ def say(client, room, **status):
 
 
 @pytest.fixture
-def operator(client):
+def operator(hold_lease):
     """The Lease of an operator that works."""
-    spec = {"holderIdentity": "me", "leaseDurationSeconds": 15, "renewTime": times.micro_now()}
-    client.create(LEASES, {"metadata": {"name": "kaos-operator"}, "spec": spec}, SYSTEM_NAMESPACE)
-    yield
-    client.delete(LEASES, "kaos-operator", SYSTEM_NAMESPACE)
+    hold_lease(renewTime=times.micro_now())
 
 
 def test_ready_is_seen_as_soon_as_it_is_said(client, room, calculator):

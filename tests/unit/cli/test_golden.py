@@ -7,7 +7,7 @@ import yaml
 
 from kaos.api.names import REGISTRY_CONFIGMAP, SYSTEM_NAMESPACE
 from kaos.kube import times
-from kaos.kube.resources import CONFIGMAPS, CUSTOMRESOURCEDEFINITIONS, DEPLOYMENTS, LEASES, NAMESPACES, Resource
+from kaos.kube.resources import CONFIGMAPS, CUSTOMRESOURCEDEFINITIONS, DEPLOYMENTS, NAMESPACES, Resource
 
 RUNTIMES = {
     "rawpython": ("python", "Execute Python code strings as MCP tools", "Built-in"),
@@ -61,7 +61,7 @@ def proposed_registry(client):
 
 
 @pytest.fixture
-def operator_in_the_cluster(client):
+def operator_in_the_cluster(client, hold_lease):
     """An operator as its chart would run it: Deployment, Lease and Gateway."""
     labels = {"app": "operator"}
     client.create(
@@ -85,8 +85,7 @@ def operator_in_the_cluster(client):
         },
         SYSTEM_NAMESPACE,
     )
-    spec = {"holderIdentity": "kaos-operator-1", "leaseDurationSeconds": 60, "renewTime": times.micro_now()}
-    client.create(LEASES, {"metadata": {"name": "kaos-operator"}, "spec": spec}, SYSTEM_NAMESPACE)
+    hold_lease(holderIdentity="kaos-operator-1", leaseDurationSeconds=60, renewTime=times.micro_now())
     gateways = Resource("gateway.networking.k8s.io", "v1", "gateways", "Gateway")
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     crd = "gateways.gateway.networking.k8s.io"
@@ -113,7 +112,6 @@ def operator_in_the_cluster(client):
         lambda obj: (obj.get("status") or {}).get("readyReplicas") == 1, 20,
     )  # fmt: skip
     yield
-    client.delete(LEASES, "kaos-operator", SYSTEM_NAMESPACE)
     client.delete(DEPLOYMENTS, "kaos-operator", SYSTEM_NAMESPACE)
     client.delete(CUSTOMRESOURCEDEFINITIONS, crd)
 
