@@ -148,8 +148,12 @@ class Console(App[None]):
 
     def _on_change(self, changed: set[Resource]) -> None:
         screen = self.screen if self._screen_stack else None
-        if isinstance(screen, ConsoleScreen) and screen.is_mounted:
+        if not isinstance(screen, ConsoleScreen) or not screen.is_mounted or self._exception is not None:
+            return
+        try:
             screen.on_objects(changed)
+        except Exception as error:  # the loop, which calls this, would only print it over the screen
+            self._handle_exception(error)
 
     def _on_health(self) -> None:
         self._tell_screens()
