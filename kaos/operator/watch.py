@@ -43,6 +43,7 @@ STREAM_S = 50  # a watch is asked for anew after so long: the sign of life that 
 SILENT_S = 70  # without any event or bookmark a stream counts as dead
 DEAD_S = 180  # a kind whose watch was not asked for in so long is not being watched
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 15.0
+ENDING_S = 1.0
 
 OnEvent = Callable[[Resource, Object, bool], None]  # the object, and whether it has gone
 OnListed = Callable[[Resource], None]
@@ -125,7 +126,8 @@ class Watcher:
         loop.set_exception_handler(_note)
         async with contextlib.AsyncExitStack() as sessions:
             scope: dict[str, Any] = {"namespaces": self._namespaces} if self._namespaces else {"clusterwide": True}
-            registry = self._registry(sessions)
+            ending = asyncio.Event()
+            registry = self._registry(sessions, ending)
             # Without an identity it looks for its user's name, and a user in a pod has none.
             work = asyncio.create_task(
                 kopf.operator(registry=registry, settings=self._settings(), standalone=True, identity="kaos", **scope)
@@ -135,8 +137,12 @@ class Watcher:
             self._end = lambda: _call(loop, work.cancel)
             if self._stop.is_set():
                 work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
+            insisting = asyncio.create_task(_insist_on_the_end(ending, {asyncio.current_task(), work}))
+            try:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await work
+            finally:
+                insisting.cancel()
 
     def _session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=64, ssl=self._connection.ssl_context or False)
@@ -162,8 +168,12 @@ class Watcher:
         trace.on_request_end.append(note)
         return trace
 
-    def _registry(self, sessions: contextlib.AsyncExitStack) -> kopf.OperatorRegistry:
+    def _registry(self, sessions: contextlib.AsyncExitStack, ending: asyncio.Event) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
+
+        @kopf.on.cleanup(registry=registry, id="ending")
+        async def note_the_end(**_: Any) -> None:
+            ending.set()
 
         @kopf.on.login(registry=registry, id="login")
         async def login(**_: Any) -> kopf.AiohttpSession:
@@ -197,6 +207,15 @@ class Watcher:
             if labels := selector(resource):
                 settings.watching.label_selectors[resource.group, resource.version, resource.plural] = labels
         return settings
+
+
+async def _insist_on_the_end(ending: asyncio.Event, others: set[asyncio.Task[Any] | None]) -> None:
+    """Cancel what outlives kopf's end: a watch of it may swallow the one cancellation, and then nothing ever ends."""
+    await ending.wait()
+    while True:
+        await asyncio.sleep(ENDING_S)
+        for task in asyncio.all_tasks() - others - {asyncio.current_task()}:
+            task.cancel()
 
 
 def _note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
