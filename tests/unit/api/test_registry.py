@@ -230,7 +230,7 @@ def test_configmaps_add_up_and_the_system_s_own_comes_first() -> None:
             configmap("b-team", document(ours={"image": "late:1"}, theirs=GOOD)),
         ]
     )
-    assert set(found.runtimes) == {"rawpython", "ours", "theirs"}
+    assert set(found.runtimes) == {*registry.parse(registry.builtin_text())[0], "ours", "theirs"}
     assert found.runtimes["rawpython"].description == "Execute Python code strings as MCP tools"
     assert found.runtimes["ours"].image == "example/server:1"
     assert found.problems == (

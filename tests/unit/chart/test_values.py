@@ -50,6 +50,13 @@ def test_a_default_image_can_be_another_one(render, name, field):
     assert operator(rendered)["image"] == operator(render())["image"]
 
 
+def test_the_image_of_the_runtime_kubernetes_can_be_another(render):
+    rendered = render(**{"defaultImages.mcpKubernetes": "example.org/k8s:1"})
+    assert registry.read(rendered.all("ConfigMap")).runtimes["kubernetes"].image == "example.org/k8s:1"
+    released = registry.read(render().all("ConfigMap")).runtimes["kubernetes"].image
+    assert released == registry.parse(registry.builtin_text())[0]["kubernetes"].image
+
+
 def test_the_image_of_rawpython_and_the_operators_own_can_be_others(render):
     rendered = render(**{"defaultImages.mcpRawPython": "example.org/py:1", "image": "example.org/kaos:1"})
     found = registry.read(rendered.all("ConfigMap"))
