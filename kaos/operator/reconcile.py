@@ -27,7 +27,7 @@ from kaos.operator.events import EventRecorder
 from kaos.operator.handshake import Handshakes
 from kaos.operator.kinds import KINDS
 from kaos.operator.references import Selection, Watches, named
-from kaos.operator.watch import CHILDREN
+from kaos.operator.watch import CHILDREN, watched
 
 Object = dict[str, Any]
 log = logging.getLogger("kaos.operator")
@@ -65,6 +65,7 @@ class Reconciler:
         self._client = client
         self._cache = cache
         self._settings = settings
+        self._children = tuple(one for one in CHILDREN if one in watched(settings))
         self._watches = watches
         self._handshakes = handshakes
         self._events = events
@@ -103,7 +104,7 @@ class Reconciler:
     def _world(self, key: Key) -> World:
         cache, namespace = self._cache, key.namespace
         name = child_name(key.kind, key.name)
-        places = [*((resource, name) for resource in CHILDREN), (CONFIGMAPS, f"{name}-config")]
+        places = [*((resource, name) for resource in self._children), (CONFIGMAPS, f"{name}-config")]
         live = {(r.kind, child): found for r, child in places if (found := cache.get(r, namespace, child))}
         pods = tuple(cache.of(PODS, namespace, key.kind, key.name))
         self._handshakes.forget(key, {health.identity(pod, KINDS[key.kind].container) for pod in pods})
@@ -134,9 +135,7 @@ class Reconciler:
     async def _see_foreign(self, key: Key) -> None:
         """Objects with our children's names that the label selector hides: never to be taken over."""
         name = child_name(key.kind, key.name)
-        for resource in CHILDREN:
-            if resource.kind == "HTTPRoute" and self._settings.gateway is None:
-                continue
+        for resource in self._children:
             known = self._cache.get(resource, key.namespace, name)
             if known is not None and (known["metadata"].get("labels") or {}).get(PART_OF) == "kaos":
                 continue
@@ -198,6 +197,8 @@ class Reconciler:
                     continue
                 log.info("%s: %s %s is no longer wanted", key, resource.kind, meta["name"])
                 await _unless_gone(self._client.delete(resource, meta["name"], key.namespace, meta["uid"]))
+                if resource not in self._children:
+                    self._cache.remove(resource, obj)  # no watch will tell that it has gone
 
     async def _tell(self, obj: Object, decision: Decision) -> None:
         """Write the status when it changed, and the event of the change."""

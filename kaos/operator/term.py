@@ -18,7 +18,7 @@ from kaos.api.names import KIND_LABEL, REGISTRY_CONFIGMAP, REGISTRY_LABEL, child
 from kaos.api.registry import is_registry
 from kaos.cluster.aio import AsyncClient
 from kaos.cluster.errors import ApiError
-from kaos.kube.resources import CONFIGMAPS, SERVICEACCOUNTS, Resource
+from kaos.kube.resources import CONFIGMAPS, HTTPROUTES, SERVICEACCOUNTS, Resource
 from kaos.operator.cache import Cache
 from kaos.operator.decide.world import Settings
 from kaos.operator.events import EventRecorder
@@ -83,6 +83,7 @@ class Term:
             await self._watches.want("registry", self._registry_selections())
             for resource in self._resources:
                 await self._list(resource)
+            await self._see_former_routes()
             self._queue.start()
             self._watcher.start()
             self._spawn(self._resync())
@@ -197,6 +198,16 @@ class Term:
                 obj.setdefault("kind", resource.kind)
             for obj in self._cache.replace(resource, listed.items, listed.resource_version, namespace):
                 self._concern(resource, obj)
+
+    async def _see_former_routes(self) -> None:
+        """Those from before the Gateway was switched off: the first passes remove them."""
+        if HTTPROUTES in self._resources:
+            return
+        try:
+            await self._list(HTTPROUTES)
+        except ApiError as refused:
+            if refused.code not in (403, 404):  # a cluster without this API
+                raise
 
     async def _list_again(self, resource: Resource) -> None:
         try:
