@@ -12,10 +12,18 @@ _TEXTS = {
     "KAOS_SYSTEM_NAMESPACE": "system_namespace",
     "KAOS_POD_LOG_LEVEL": "log_level",
     "KAOS_AGENT_IMAGE": "kaos_image",
+    "KAOS_MOCK_IMAGE": "mock_image",
+    "KAOS_BRIDGE_IMAGE": "bridge_image",
     "KAOS_LITELLM_IMAGE": "litellm_image",
     "KAOS_OLLAMA_IMAGE": "ollama_image",
+    "KAOS_TELEMETRY_ENDPOINT": "telemetry_endpoint",
 }
-_FLAGS = {"KAOS_NETWORK_POLICIES": "network_policies", "KAOS_WATCH_SECRETS": "watch_secrets"}
+_FLAGS = {
+    "KAOS_NETWORK_POLICIES": "network_policies",
+    "KAOS_STRICT_NETWORK": "strict_network",
+    "KAOS_WATCH_SECRETS": "watch_secrets",
+    "KAOS_TELEMETRY": "telemetry",
+}
 
 
 def settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -24,6 +32,8 @@ def settings(environ: Mapping[str, str] = os.environ) -> Settings:
     for name, field in _FLAGS.items():
         if environ.get(name):
             values[field] = _flag(name, environ[name])
+    if environ.get("KAOS_API_SERVERS"):
+        values["api_servers"] = tuple(environ["KAOS_API_SERVERS"].split(","))
     return Settings(**values, gateway=_gateway(environ))
 
 

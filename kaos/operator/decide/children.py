@@ -6,7 +6,16 @@ import hashlib
 import json
 from typing import Any
 
-from kaos.api.names import API_VERSION, HASH_ANNOTATION, KIND_LABEL, SERVICE_PORT, child_name, labels
+from kaos.api.names import (
+    API_VERSION,
+    HASH_ANNOTATION,
+    KIND_LABEL,
+    OPERATOR_LEASE,
+    PART_OF,
+    SERVICE_PORT,
+    child_name,
+    labels,
+)
 from kaos.kube.resources import (
     CONFIGMAPS,
     DEPLOYMENTS,
@@ -103,11 +112,23 @@ def claim_name(owner: Object, suffix: str) -> str:
     return f"{child_name(owner['kind'], owner['metadata']['name'])}-{suffix}"
 
 
-def network_policy(owner: Object, port: int) -> Child:
-    """Admits the served port, from anywhere, and nothing else."""
-    ingress = [{"ports": [{"protocol": "TCP", "port": port}]}]
-    spec = {"podSelector": {"matchLabels": _selector(owner)}, "policyTypes": ["Ingress"], "ingress": ingress}
+def network_policy(owner: Object, port: int, settings: Settings) -> Child:
+    """Admits the served port and nothing else; from anywhere, or, strictly, from those who need it."""
+    rule: Object = {"ports": [{"protocol": "TCP", "port": port}]}
+    if settings.strict_network:
+        rule["from"] = _callers(settings)
+    spec = {"podSelector": {"matchLabels": _selector(owner)}, "policyTypes": ["Ingress"], "ingress": [rule]}
     return _child(NETWORKPOLICIES, owner, {"spec": spec})
+
+
+def _callers(settings: Settings) -> list[Object]:
+    system = {"matchLabels": {"kubernetes.io/metadata.name": settings.system_namespace}}
+    operator = {"matchLabels": {"app.kubernetes.io/name": OPERATOR_LEASE}}
+    return [
+        {"podSelector": {"matchLabels": {PART_OF: "kaos"}}},  # of the same namespace
+        {"namespaceSelector": system, "podSelector": operator},
+        *({"ipBlock": {"cidr": address}} for address in settings.api_servers),
+    ]
 
 
 def http_route(owner: Object, settings: Settings, port: int = SERVICE_PORT) -> Child:

@@ -91,7 +91,7 @@ def _main(api: Object, world: World) -> tuple[Main, dict[str, str] | None]:
     match kind_of(spec):
         case "mock":
             env = _mock_env(spec.get("mockConfig") or {})
-            return Main(MODEL_CONTAINER, settings.kaos_image, SERVICE_PORT, env=env, command=MOCK_COMMAND), None
+            return Main(MODEL_CONTAINER, settings.mock_image, SERVICE_PORT, env=env, command=MOCK_COMMAND), None
         case "proxy":
             return _proxy(api, world)
         case _:
@@ -109,7 +109,7 @@ def _mock_env(config: Object) -> tuple[Object, ...]:
 
 def _proxy(api: Object, world: World) -> tuple[Main, dict[str, str] | None]:
     config = api["spec"]["proxyConfig"]
-    text = litellm.config(config, bool((api["spec"].get("telemetry") or {}).get("enabled")))
+    text = litellm.config(config, workload.telemetry(api, world.settings) is not None)
     env = [*podspec.plain_env(LITELLM_ENV)]
     if config.get("apiBase"):
         env += podspec.plain_env({"PROXY_API_BASE": config["apiBase"]})

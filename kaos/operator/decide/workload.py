@@ -19,7 +19,7 @@ from kaos.kube.names import is_dns_subdomain
 from kaos.kube.strategic_merge import PatchError
 from kaos.operator.decide import children, health, podspec
 from kaos.operator.decide.status import Verdict
-from kaos.operator.decide.world import Ask, Child, Handshake, Problem, World, left_behind, made_for
+from kaos.operator.decide.world import Ask, Child, Handshake, Problem, Settings, World, left_behind, made_for
 
 Object = dict[str, Any]
 MENTIONS_LIMIT = 64  # ConfigMaps and Secrets: each is watched by a request of its own
@@ -76,14 +76,13 @@ def pod_of(owner: Object, main: Main, world: World) -> Object:
     """The pod spec: generated < container < podSpec. Raises Blocked."""
     spec = owner["spec"]
     generated = {"PORT": str(main.port), "LOG_LEVEL": world.settings.log_level, "HOME": "/tmp"}  # noqa: S108
-    telemetry = _telemetry(owner, spec.get("telemetry") or {})
     security = podspec.CONTAINER_SECURITY | ({"readOnlyRootFilesystem": False} if main.writable_root else {})
     container = {
         "name": main.name,
         "image": main.image,
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": children.PORT_NAME, "containerPort": main.port, "protocol": "TCP"}],
-        "env": podspec.env_list(podspec.plain_env(generated | telemetry), main.env),
+        "env": podspec.env_list(podspec.plain_env(generated | _telemetry_env(owner, world.settings)), main.env),
         "resources": podspec.RESOURCES,
         "securityContext": security,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -123,16 +122,25 @@ def _volume(owner: Object, storage: Storage) -> Object:
     return {"name": storage.suffix, "persistentVolumeClaim": claim}
 
 
-def _telemetry(owner: Object, telemetry: Object) -> dict[str, str]:
-    if not telemetry.get("enabled"):
+def telemetry(owner: Object, settings: Settings) -> str | None:
+    """The collector's address, empty when nobody names one; None: nothing is to be told."""
+    own = owner["spec"].get("telemetry") or {"enabled": settings.telemetry}
+    if not own.get("enabled"):
+        return None
+    return own.get("endpoint") or settings.telemetry_endpoint
+
+
+def _telemetry_env(owner: Object, settings: Settings) -> dict[str, str]:
+    endpoint = telemetry(owner, settings)
+    if endpoint is None:
         return {}
     meta = owner["metadata"]
     values = {
         "OTEL_SERVICE_NAME": meta["name"],
         "OTEL_RESOURCE_ATTRIBUTES": f"service.namespace={meta['namespace']},kaos.resource.kind={owner['kind']}",
     }
-    if telemetry.get("endpoint"):
-        values["OTEL_EXPORTER_OTLP_ENDPOINT"] = telemetry["endpoint"]
+    if endpoint:
+        values["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
         values["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf"  # some programs speak gRPC unless they are told
     return values
 
@@ -216,7 +224,7 @@ def plan(
         made.append(children.config_map(owner, config))
     made += [children.deployment(owner, pod, annotations, kept), children.service(owner, main.service_port)]
     if world.settings.network_policies:
-        made.append(children.network_policy(owner, main.port))
+        made.append(children.network_policy(owner, main.port, world.settings))
     if world.settings.gateway and routed:
         made.append(children.http_route(owner, world.settings, main.service_port))
     return tuple(made), missing

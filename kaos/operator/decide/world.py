@@ -14,6 +14,7 @@ from kaos.kube.resources import Resource
 Object = dict[str, Any]
 
 
+OWN_IMAGE = f"kaostools/kaos:{kaos.__version__}"
 GATEWAY_TIMEOUTS = {"MCPServer": "60s", "Agent": "300s", "ModelAPI": "120s"}
 
 
@@ -34,9 +35,15 @@ class Settings:
     system_namespace: str = SYSTEM_NAMESPACE
     log_level: str = "INFO"
     network_policies: bool = True
+    strict_network: bool = False  # they admit only KAOS's own pods of the namespace, the operator and the API servers
+    api_servers: tuple[str, ...] = ()  # their addresses, as CIDRs; service proxies come from there
     watch_secrets: bool = False  # read referenced Secrets: early checks, and a rotation rolls the pods
     gateway: Gateway | None = None
-    kaos_image: str = f"kaostools/kaos:{kaos.__version__}"  # of agents and of the built-in mock model
+    telemetry: bool = False  # of resources that say nothing about it
+    telemetry_endpoint: str = ""  # where it goes, unless a resource says
+    kaos_image: str = OWN_IMAGE  # of agents
+    mock_image: str = OWN_IMAGE  # of the built-in mock model
+    bridge_image: str = OWN_IMAGE  # of what serves stdio servers over HTTP
     litellm_image: str = "ghcr.io/berriai/litellm:v1.80.0-stable"
     ollama_image: str = "ollama/ollama:0.9.6"
 

@@ -65,6 +65,19 @@ def test_the_network_policy_admits_the_served_port_and_nothing_else() -> None:
     assert "NetworkPolicy" not in kids(world(settings=Settings(network_policies=False)))
 
 
+def test_a_strict_policy_admits_ours_the_operator_and_the_api_servers_only() -> None:
+    strict = Settings(system_namespace="tools", strict_network=True, api_servers=("10.0.0.1/32", "fd00::1/128"))
+    (rule,) = kids(world(settings=strict), port=9090)["NetworkPolicy"]["spec"]["ingress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 9090}]
+    neighbours, operator, *addresses = rule["from"]
+    assert neighbours == {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "kaos"}}}
+    assert operator == {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "tools"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "kaos-operator"}},
+    }
+    assert addresses == [{"ipBlock": {"cidr": "10.0.0.1/32"}}, {"ipBlock": {"cidr": "fd00::1/128"}}]
+
+
 def test_the_route_leads_from_the_gateway_to_the_services_root() -> None:
     route = kids(world(settings=GATEWAY))["HTTPRoute"]["spec"]
     rule = route["rules"][0]

@@ -11,7 +11,7 @@ import pytest
 from kaos.api.names import Reason
 from kaos.operator.decide import podspec
 from kaos.operator.decide.mcpserver import decide
-from kaos.operator.decide.world import Decision
+from kaos.operator.decide.world import Decision, Settings
 from tests.unit.operator.worlds import env, main_container, pod_spec, registry_of, server, world
 
 Object = dict[str, Any]
@@ -99,6 +99,17 @@ def test_telemetry() -> None:
     assert told["OTEL_EXPORTER_OTLP_PROTOCOL"] == "http/protobuf"
     assert told["OTEL_RESOURCE_ATTRIBUTES"] == "service.namespace=apps,kaos.resource.kind=MCPServer"
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in env(decided(telemetry={"enabled": True}))
+
+
+def test_telemetry_that_the_operator_was_set_up_with() -> None:
+    around = world(settings=Settings(telemetry=True, telemetry_endpoint="http://collector:4318"))
+
+    def endpoint(**spec: Any) -> str | None:
+        return env(decide(server(**spec), around)).get("OTEL_EXPORTER_OTLP_ENDPOINT")
+
+    assert endpoint() == endpoint(telemetry={"enabled": True}) == "http://collector:4318"
+    assert endpoint(telemetry={"enabled": True, "endpoint": "http://mine:4318"}) == "http://mine:4318"
+    assert endpoint(telemetry={"enabled": False}) is None
 
 
 # The generated pod.
