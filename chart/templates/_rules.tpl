@@ -27,11 +27,13 @@
 - apiGroups: [""]
   resources: [events]
   verbs: [get, create, patch]
-{{- if .Values.gatewayAPI.enabled }}
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
+  {{- if .Values.gatewayAPI.enabled }}
   verbs: [get, list, watch, create, patch, delete]
-{{- end }}
+  {{- else }}
+  verbs: [list, delete]
+  {{- end }}
 {{- if .Values.secrets.watch }}
 - apiGroups: [""]
   resources: [secrets]

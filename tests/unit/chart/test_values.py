@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
 from kaos.api import registry
 from kaos.operator import environment
-from kaos.operator.decide.world import GATEWAY_TIMEOUTS, Gateway
+from kaos.operator.decide.world import GATEWAY_TIMEOUTS, Gateway, Settings
 from kaos.operator.lease import lease_name
-from tests.unit.chart.conftest import helm
+from tests.unit.chart.conftest import CHART, helm
 
 
 def operator(rendered):
@@ -30,7 +32,9 @@ def test_the_rendering_for_those_without_helm_is_up_to_date(render, released):
         ("colour=blue", "colour"),
         ("image.tag=1", "/image"),
         ("secrets.wotch=true", "wotch"),
-        ("defaultImages.mcpSlack=x", "mcpSlack"),
+        ("defaultImages.mcpNothing=x", "mcpNothing"),
+        ("networkPolicy.apiServers={10.0.0.1}", "/networkPolicy/apiServers"),
+        ("telemetry.endpoint=collector:4318", "/telemetry/endpoint"),
         ("logLevel=loud", "/logLevel"),
         ("replicas=-1", "/replicas"),
     ],
@@ -42,27 +46,45 @@ def test_unknown_keys_and_values_of_no_meaning_are_refused(render, given, named)
 
 
 @pytest.mark.parametrize(
-    ("name", "field"), [("agentRuntime", "kaos_image"), ("litellm", "litellm_image"), ("ollama", "ollama_image")]
+    ("name", "field"),
+    [
+        ("agentRuntime", "kaos_image"),
+        ("modelMock", "mock_image"),
+        ("mcpBridge", "bridge_image"),
+        ("litellm", "litellm_image"),
+        ("ollama", "ollama_image"),
+    ],
 )
 def test_a_default_image_can_be_another_one(render, name, field):
     rendered = render(**{f"defaultImages.{name}": "example.org/own:1"})
-    assert getattr(settings(rendered), field) == "example.org/own:1"
+    assert settings(rendered) == replace(Settings(), **{field: "example.org/own:1"})
     assert operator(rendered)["image"] == operator(render())["image"]
 
 
-def test_the_image_of_the_runtime_kubernetes_can_be_another(render):
-    rendered = render(**{"defaultImages.mcpKubernetes": "example.org/k8s:1"})
-    assert registry.read(rendered.all("ConfigMap")).runtimes["kubernetes"].image == "example.org/k8s:1"
-    released = registry.read(render().all("ConfigMap")).runtimes["kubernetes"].image
-    assert released == registry.parse(registry.builtin_text())[0]["kubernetes"].image
-
-
-def test_the_image_of_rawpython_and_the_operators_own_can_be_others(render):
-    rendered = render(**{"defaultImages.mcpRawPython": "example.org/py:1", "image": "example.org/kaos:1"})
-    found = registry.read(rendered.all("ConfigMap"))
+@pytest.mark.parametrize("name", registry.parse(registry.builtin_text())[0])
+def test_every_runtime_can_be_given_another_image(render, name):
+    (value,) = [one for one in yaml.safe_load((CHART / "values.yaml").read_text())["defaultImages"]
+                if one.lower() == f"mcp{name}"]  # fmt: skip
+    found = registry.read(render(**{f"defaultImages.{value}": "example.org/own:1"}).all("ConfigMap"))
     assert found.problems == ()
-    assert found.runtimes["rawpython"].image == "example.org/py:1"
+    usual = registry.parse(registry.builtin_text())[0]
+    assert found.runtimes == usual | {name: replace(usual[name], image="example.org/own:1")}
+
+
+def test_the_operators_own_image_can_be_another(render):
+    rendered = render(image="example.org/kaos:1")
     assert operator(rendered)["image"] == "example.org/kaos:1"
+    assert settings(rendered) == Settings()
+
+
+def test_telemetry_for_all_is_told_to_the_operator(render):
+    told = settings(render(telemetry={"enabled": True, "endpoint": "http://collector:4318"}))
+    assert (told.telemetry, told.telemetry_endpoint) == (True, "http://collector:4318")
+
+
+def test_strict_network_policies_are_told_to_the_operator(render):
+    told = settings(render(networkPolicy={"strict": True, "apiServers": ["10.0.0.1/32", "fd00::1/128"]}))
+    assert (told.strict_network, told.api_servers) == (True, ("10.0.0.1/32", "fd00::1/128"))
 
 
 def test_additional_runtimes_join_the_registry(render):
