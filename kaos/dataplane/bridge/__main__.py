@@ -1,4 +1,4 @@
-"""`python -m kaos.dataplane.bridge [--port N] -- COMMAND...`: serve the stdio server that COMMAND is."""
+"""`python -m kaos.dataplane.bridge -- COMMAND...` serves a stdio server, `--upstream URL` relays one of HTTP."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ import os
 import shutil
 import sys
 
+from kaos.dataplane.bridge.addresses import forbidden
 from kaos.dataplane.bridge.settings import Settings
 from kaos.dataplane.serving import refuse
 
 
 def main() -> None:
     settings = Settings.read(None, os.environ)
-    if shutil.which(settings.command[0]) is None:
+    if settings.command and shutil.which(settings.command[0]) is None:
         refuse(f"there is no program {settings.command[0]}")
+    if settings.upstream and (why := forbidden(settings.upstream)):
+        refuse(why)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     for library in ("asyncio", "aiohttp.server"):
         logging.getLogger(library).setLevel(logging.WARNING)
     from kaos.dataplane.bridge.serving import run
 
+    behind = settings.command[0] if settings.command else settings.upstream.partition("?")[0]
     try:
-        run(settings, lambda url: print(f"bridge to {settings.command[0]} at {url}", flush=True))
+        run(settings, lambda url: print(f"bridge to {behind} at {url}", flush=True))
     except (OSError, OverflowError) as error:
         print(f"cannot listen on {settings.host}, port {settings.port}: {error}", file=sys.stderr)
         sys.exit(1)

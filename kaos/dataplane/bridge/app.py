@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import hmac
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from kaos.dataplane import guard
-from kaos.dataplane.bridge import listeners, modern
+from kaos.dataplane.bridge import door, filtering, listeners, modern
 from kaos.dataplane.bridge import message as messages
 from kaos.dataplane.bridge.child import LINE_LIMIT, ServerEnded
-from kaos.dataplane.bridge.conversation import INTERNAL_ERROR, Conversation
+from kaos.dataplane.bridge.conversation import INTERNAL_ERROR, Conversation, Dress
+from kaos.dataplane.bridge.door import INVALID_REQUEST, PARSE_ERROR, SESSION_HEADER, json_answer, refused
 from kaos.dataplane.bridge.message import Malformed, Message
 from kaos.dataplane.bridge.metrics import CONTENT_TYPE, Metrics
 from kaos.dataplane.bridge.processes import Shared, Spare, Starter
@@ -22,9 +20,7 @@ from kaos.dataplane.bridge.settings import Settings
 from kaos.dataplane.bridge.stream import Stream
 from kaos.mcp.wire import HANDSHAKE, MODERN
 
-SESSION_HEADER = "mcp-session-id"
 PING_S = 15.0  # proxies cut streams on which nothing happens
-PARSE_ERROR, INVALID_REQUEST = -32700, -32600
 
 
 class Bridge:
@@ -49,7 +45,7 @@ class Bridge:
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
         app.router.add_get("/metrics", self._numbers)
-        app.on_response_prepare.append(_unsigned)
+        app.on_response_prepare.append(door.unsigned)
         return app
 
     def leave(self) -> None:
@@ -88,35 +84,31 @@ class Bridge:
         return web.Response(body=self._metrics.text(), headers={"content-type": CONTENT_TYPE})
 
     async def _endpoint(self, request: web.Request) -> web.StreamResponse:
-        headers = ((name.lower(), value) for name, value in request.headers.items())
-        if why := guard.refusal(headers, self._settings.host):
-            return _refused(403, INVALID_REQUEST, why)
-        if not self._may(request):
-            return _refused(401, INVALID_REQUEST, "a token is needed", headers={"www-authenticate": "Bearer"})
+        if (turned_away := door.turned_away(request, self._settings)) is not None:
+            return turned_away
         if request.method == "POST":
             return await self._post(request)
         if request.headers.get(modern.VERSION_HEADER) == MODERN:
-            return _refused(405, INVALID_REQUEST, f"MCP {MODERN} has POST only", headers={"allow": "POST"})
+            return refused(405, INVALID_REQUEST, f"MCP {MODERN} has POST only", headers={"allow": "POST"})
         if request.method == "GET":
             return await self._get(request)
         if request.method == "DELETE":
             return self._delete(request)
-        return _refused(405, INVALID_REQUEST, "use POST, GET or DELETE", headers={"allow": "POST, GET, DELETE"})
-
-    def _may(self, request: web.Request) -> bool:
-        if not self._settings.token:
-            return True
-        given = request.headers.get("x-kaos-token") or request.headers.get("authorization", "").removeprefix("Bearer ")
-        return hmac.compare_digest(given.encode(errors="surrogateescape"), self._settings.token.encode())
+        return refused(405, INVALID_REQUEST, "use POST, GET or DELETE", headers={"allow": "POST, GET, DELETE"})
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         try:
             message = messages.read(await request.read())
+            barred = self._settings.tools.refusal(message)
         except web.HTTPRequestEntityTooLarge:
-            return _refused(413, INVALID_REQUEST, f"a message is at most {LINE_LIMIT // 2**20} MiB")
+            return refused(413, INVALID_REQUEST, f"a message is at most {LINE_LIMIT // 2**20} MiB")
         except Malformed as error:
-            return _refused(400, PARSE_ERROR, f"this is no MCP message: {error}")
-        if modern.is_modern(request.headers.get(modern.VERSION_HEADER), message):
+            return refused(400, PARSE_ERROR, f"this is no MCP message: {error}")
+        is_modern = modern.is_modern(request.headers.get(modern.VERSION_HEADER), message)
+        if barred:
+            code, why = barred
+            return refused(modern.STATUS[code] if is_modern else 200, code, why, message)
+        if is_modern:
             return await self._stateless(request, message)
         return await self._in_session(request, message)
 
@@ -125,9 +117,9 @@ class Bridge:
         if not isinstance(session, Session):
             return session
         if not _accepts(request, "text/event-stream"):
-            return _refused(406, INVALID_REQUEST, "this is a stream of events: accept text/event-stream")
+            return refused(406, INVALID_REQUEST, "this is a stream of events: accept text/event-stream")
         if session.listening is not None:
-            return _refused(409, INVALID_REQUEST, "the session has a standing stream already")
+            return refused(409, INVALID_REQUEST, "the session has a standing stream already")
         stream = session.listen()
         try:
             response = await _begin_events(request, session.id)
@@ -155,17 +147,19 @@ class Bridge:
             conversation = await self.shared.conversation()
             if message.method == "server/discover":
                 found = modern.discovered(self.shared.initialized)
-                return _json(f'{{"jsonrpc":"2.0","id":{message.id_text},"result":{found}}}')
+                return json_answer(f'{{"jsonrpc":"2.0","id":{message.id_text},"result":{found}}}')
             if message.method == listeners.METHOD:
                 return await self._listen(request, message, conversation)
             stream = Stream(_accepts(request, "text/event-stream"))
-            edits, dress = modern.without_envelope(message), functools.partial(modern.dressed, message.method)
-            call = await conversation.ask(message, stream, edits, dress)
+            edits, filtered = modern.without_envelope(message), self._filtered(message)
+            call = await conversation.ask(
+                message, stream, edits, lambda answer: [*filtered(answer), *modern.dressed(message.method, answer)]
+            )
         except modern.Refused as refused:
             text = messages.error(message.id_text, refused.code, refused.why, refused.data)
-            return _json(text, modern.STATUS[refused.code])
+            return json_answer(text, modern.STATUS[refused.code])
         except ServerEnded as ended:
-            return _json(messages.error(message.id_text, INTERNAL_ERROR, str(ended)))
+            return json_answer(messages.error(message.id_text, INTERNAL_ERROR, str(ended)))
         try:
             return await self._answer(request, stream)
         finally:
@@ -173,7 +167,7 @@ class Bridge:
 
     async def _listen(self, request: web.Request, message: Message, conversation: Conversation) -> web.StreamResponse:
         if not _accepts(request, "text/event-stream"):
-            return _refused(406, INVALID_REQUEST, "this is a stream of events: accept text/event-stream", message)
+            return refused(406, INVALID_REQUEST, "this is a stream of events: accept text/event-stream", message)
         kept = self.shared.listeners
         listener = await kept.begin(message, conversation, self.shared.initialized["capabilities"])
         try:
@@ -189,10 +183,10 @@ class Bridge:
     async def _in_session(self, request: web.Request, message: Message) -> web.StreamResponse:
         version = request.headers.get(modern.VERSION_HEADER)
         if version is not None and version not in HANDSHAKE:
-            return _refused(400, INVALID_REQUEST, f"MCP {version} is not spoken here")
+            return refused(400, INVALID_REQUEST, f"MCP {version} is not spoken here")
         if message.is_request and message.method == "initialize":
             if SESSION_HEADER in request.headers:
-                return _refused(400, INVALID_REQUEST, "initialize begins a session; it cannot be in one")
+                return refused(400, INVALID_REQUEST, "initialize begins a session; it cannot be in one")
             return await self._initialize(request, message)
         session = self._session_of(request)
         if not isinstance(session, Session):
@@ -203,16 +197,16 @@ class Bridge:
                 await session.conversation.tell(message)
                 return web.Response(status=202)
             stream = Stream(_accepts(request, "text/event-stream"))
-            await session.conversation.ask(message, stream)
+            await session.conversation.ask(message, stream, dress=self._filtered(message))
             return await self._answer(request, stream, session.id)
         except ServerEnded as ended:
-            return _refused(404, INVALID_REQUEST, str(ended), message)
+            return refused(404, INVALID_REQUEST, str(ended), message)
         finally:
             session.touch()
 
     async def _initialize(self, request: web.Request, message: Message) -> web.StreamResponse:
         if self._leaving:
-            return _refused(503, INTERNAL_ERROR, "the bridge is ending", message)
+            return refused(503, INTERNAL_ERROR, "the bridge is ending", message)
         session = None
         try:
             session = await self._sessions.begin()
@@ -220,7 +214,7 @@ class Bridge:
             await session.conversation.ask(message, stream)
             response = await self._answer(request, stream, session.id)
         except ServerEnded as ended:
-            return _json(messages.error(message.id_text, INTERNAL_ERROR, str(ended)))
+            return json_answer(messages.error(message.id_text, INTERNAL_ERROR, str(ended)))
         except BaseException:
             if session is not None:
                 self._sessions.end(session, "the client left before the session began")
@@ -233,11 +227,14 @@ class Bridge:
     def _session_of(self, request: web.Request) -> Session | web.Response:
         session_id = request.headers.get(SESSION_HEADER)
         if session_id is None:
-            return _refused(400, INVALID_REQUEST, "a session is needed: begin one with initialize")
+            return refused(400, INVALID_REQUEST, "a session is needed: begin one with initialize")
         session = self._sessions.find(session_id)
-        return session or _refused(404, INVALID_REQUEST, self._sessions.why_ended(session_id))
+        return session or refused(404, INVALID_REQUEST, self._sessions.why_ended(session_id))
 
     # Answers.
+
+    def _filtered(self, request: Message) -> Dress:
+        return self._settings.tools.shown if request.method == filtering.LISTING else lambda answer: []
 
     async def _answer(self, request: web.Request, stream: Stream, session_id: str | None = None) -> web.StreamResponse:
         """JSON when the answer is all that there is to say, else a stream that ends with it."""
@@ -250,7 +247,7 @@ class Bridge:
             if stream.is_done and _accepts(request, "application/json"):
                 # Only the stateless era has HTTP statuses for the errors of a server.
                 status = 200 if session_id else modern.STATUS.get(stream.code, 200)
-                return _json(first, status, session_id)
+                return json_answer(first, status, session_id)
             response = await _begin_events(request, session_id)
             await self._tell(response, stream, first)
             return response
@@ -276,20 +273,6 @@ def _accepts(request: web.Request, kind: str) -> bool:
     return kind in accepted or "*/*" in accepted or f"{kind.partition('/')[0]}/*" in accepted
 
 
-def _json(text: str, status: int = 200, session_id: str | None = None) -> web.Response:
-    headers = {"content-type": "application/json"} | ({SESSION_HEADER: session_id} if session_id else {})
-    return web.Response(body=text.encode(), status=status, headers=headers)
-
-
-def _refused(
-    status: int, code: int, why: str, message: Message | None = None, headers: dict[str, str] | None = None
-) -> web.Response:
-    id_text = message.id_text if message is not None and message.is_request else "null"
-    response = _json(messages.error(id_text, code, why), status)
-    response.headers.update(headers or {})
-    return response
-
-
 async def _begin_events(request: web.Request, session_id: str | None) -> web.StreamResponse:
     headers = {
         "content-type": "text/event-stream",
@@ -299,8 +282,3 @@ async def _begin_events(request: web.Request, session_id: str | None) -> web.Str
     response = web.StreamResponse(headers=headers | ({SESSION_HEADER: session_id} if session_id else {}))
     await response.prepare(request)
     return response
-
-
-async def _unsigned(request: web.Request, response: web.StreamResponse) -> None:
-    """Which library serves, and in which version, is nobody's business."""
-    response.headers.pop("Server", None)

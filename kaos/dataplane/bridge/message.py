@@ -98,6 +98,18 @@ class Message:
         """Members of the object that a member is."""
         return _members(self.text, member.begin)[0]
 
+    def elements(self, member: Member) -> list[tuple[Any, str]]:
+        """The elements of the array that a member is, each with its text."""
+        found: list[tuple[Any, str]] = []
+        at = _gap(self.text, member.begin + 1).end()
+        while not self.text.startswith("]", at):
+            value, end = _scan(self.text, at)
+            found.append((value, self.text[at:end]))
+            at = _gap(self.text, end).end()
+            if self.text.startswith(",", at):
+                at = _gap(self.text, at + 1).end()
+        return found
+
     def replace(self, member: Member, text: str) -> Edit:
         return member.begin, member.end, text
 

@@ -18,6 +18,7 @@ from aiohttp import web
 from kaos.dataplane import guard
 from kaos.dataplane.bridge.app import Bridge
 from kaos.dataplane.bridge.settings import Settings
+from kaos.dataplane.bridge.upstream import Relay
 from kaos.dataplane.serving import DRAIN_S, KEEP_ALIVE_S
 
 # Until endpoints and proxies have heard that a pod leaves. On one machine they hear of it at once.
@@ -42,7 +43,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> signal.Signals
     for number in (signal.SIGTERM, signal.SIGINT):
         # A second one ends it at once.
         loop.add_signal_handler(number, lambda it=number: sys.exit(1) if asked.done() else asked.set_result(it))
-    bridge = Bridge(settings)
+    bridge = Relay(settings) if settings.upstream else Bridge(settings)
     runner = web.AppRunner(
         bridge.app(),
         handler_cancellation=True,  # who leaves ends the work that was for them

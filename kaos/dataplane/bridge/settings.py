@@ -1,10 +1,13 @@
-"""What a bridge is told: its command, where it listens, and who may call it."""
+"""What a bridge is told: what is behind it, where it listens, who may call it, and which tools."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from kaos.dataplane.bridge.filtering import OPEN, ToolsFilter
+from kaos.dataplane.serving import refuse
 
 TOKEN = "KAOS_BRIDGE_TOKEN"  # never an argument: those are for all to see
 
@@ -21,18 +24,30 @@ class Settings:
     path: str = "/mcp"
     idle_s: float = 1800.0
     most_sessions: int = 100
+    tools: ToolsFilter = OPEN
+    upstream: str = ""  # the URL of the HTTP server that is relayed in place of a command
+    upstream_headers: dict[str, str] = field(default_factory=dict, repr=False)  # secret
 
     @classmethod
     def read(cls, arguments: list[str] | None, environ: Mapping[str, str]) -> Settings:
         parser = argparse.ArgumentParser(
-            prog="python -m kaos.dataplane.bridge", description="Serve a stdio MCP server over HTTP."
+            prog="python -m kaos.dataplane.bridge",
+            description="Serve a stdio MCP server over HTTP, or relay one that speaks it.",
         )
         parser.add_argument("--host", default=environ.get("HOST", "0.0.0.0"))
         parser.add_argument("--port", type=int, default=environ.get("PORT", "8000"))
         parser.add_argument("--idle", type=float, default=cls.idle_s, help="seconds until an unused session ends")
         parser.add_argument("--sessions", type=int, default=cls.most_sessions, help="how many there may be at once")
-        parser.add_argument("command", nargs="+", help="the server, after --")
+        parser.add_argument("--allow", action="append", default=[], metavar="GLOB", help="only these tools")
+        parser.add_argument("--deny", action="append", default=[], metavar="GLOB", help="none of these tools")
+        parser.add_argument("--upstream", default="", metavar="URL", help="an HTTP MCP server in place of a command")
+        parser.add_argument(
+            "--header", action="append", default=[], metavar="NAME=VARIABLE", help="a header for it, from a variable"
+        )
+        parser.add_argument("command", nargs="*", help="the server, after --")
         told = parser.parse_args(arguments)
+        if bool(told.command) == bool(told.upstream):
+            parser.error("give either a command, after --, or --upstream URL")
         return cls(
             command=tuple(told.command),
             env=server_env(environ),
@@ -41,9 +56,24 @@ class Settings:
             token=environ.get(TOKEN, ""),
             idle_s=told.idle,
             most_sessions=told.sessions,
+            tools=ToolsFilter(tuple(told.allow), tuple(told.deny)),
+            upstream=told.upstream,
+            upstream_headers=_headers(told.header, environ),
         )
 
 
 def server_env(environ: Mapping[str, str]) -> dict[str, str]:
     """All of ours but the key to ourselves."""
     return {name: value for name, value in environ.items() if name != TOKEN}
+
+
+def _headers(pairs: list[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Values come from the environment, never from arguments."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, _, variable = pair.partition("=")
+        value = environ.get(variable, "").strip()
+        if not value or not value.isprintable() or not value.isascii():
+            refuse(f"the value of header {name}, in {variable}, is empty or holds what no header may")
+        found[name.lower()] = value
+    return found
