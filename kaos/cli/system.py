@@ -20,7 +20,10 @@ from kaos.kube.yaml_text import yaml_text
 _RUNTIME_WIDTHS = (13, 10, 57)
 
 
-@group("KAOS itself on a cluster: install what it needs, its state, the runtimes it knows.")
+@group(
+    "KAOS itself on a cluster: install what it needs, its state, the runtimes it knows, rights of servers.",
+    lazy={"create-rbac": ("kaos.cli.system_rbac:create_rbac", "Let an MCPServer act on the cluster.")},
+)
 def system() -> None:
     pass
 
