@@ -9,7 +9,7 @@ from typing import Any
 from kaos.actions.graph import Edge
 from kaos.actions.health import Ref, State, state_of
 from kaos.actions.survey import Survey, references
-from kaos.api.names import OPERATOR_LEASE, REASONS, SYSTEM_NAMESPACE, Phase, Reason
+from kaos.api.names import OPERATOR_LEASE, REASONS, SYSTEM_NAMESPACE, Phase, Reason, child_name
 from kaos.kube.names import nearest
 
 Object = dict[str, Any]
@@ -179,6 +179,10 @@ def _command(survey: Survey, ref: Ref, reason: Reason, message: str) -> tuple[tu
             return ("kubectl", "edit", "secret", named[2], "-n", ref.namespace), False
         case Reason.CONFIGMAP_NOT_FOUND if named:
             return ("kubectl", "create", "configmap", named[2], "--from-file", "FILE", "-n", ref.namespace), False
+        case Reason.SERVICE_ACCOUNT_REQUIRED:
+            return ("kaos", "system", "create-rbac", "--name", *here), False
+        case Reason.SERVICE_ACCOUNT_NOT_FOUND if named and named[2] == child_name("MCPServer", ref.name):
+            return ("kaos", "system", "create-rbac", "--name", *here), False
         case Reason.SERVICE_ACCOUNT_NOT_FOUND if named:
             return ("kubectl", "create", "serviceaccount", named[2], "-n", ref.namespace), False
         case Reason.SERVICE_ACCOUNT_NOT_ALLOWED if found := _ANNOTATE.search(message):

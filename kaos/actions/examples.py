@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kaos.api.names import API_VERSION, CUSTOM
+from kaos.api.names import API_VERSION, CUSTOM, child_name
 from kaos.api.registry import Runtime
 
 Object = dict[str, Any]
@@ -19,7 +19,7 @@ def manifest(runtime: Runtime) -> Object:
     if runtime.paramsEnvVar:
         spec["params"] = _CODE.get(runtime.paramsEnvVar, "PARAMS\n")
     if runtime.requiresServiceAccount:
-        spec["serviceAccountName"] = f"{runtime.name}-account"
+        spec["serviceAccountName"] = child_name("MCPServer", _name(runtime))
     container: Object = {}
     if runtime.name == CUSTOM:
         container["image"] = "IMAGE:TAG"
@@ -27,7 +27,11 @@ def manifest(runtime: Runtime) -> Object:
         container["env"] = [_variable(runtime, name) for name in runtime.requiredEnv]
     if container:
         spec["container"] = container
-    return {"apiVersion": API_VERSION, "kind": "MCPServer", "metadata": {"name": f"my-{runtime.name}"}, "spec": spec}
+    return {"apiVersion": API_VERSION, "kind": "MCPServer", "metadata": {"name": _name(runtime)}, "spec": spec}
+
+
+def _name(runtime: Runtime) -> str:
+    return f"my-{runtime.name}"
 
 
 def _variable(runtime: Runtime, name: str) -> Object:
@@ -46,8 +50,7 @@ def needs(runtime: Runtime) -> list[str]:
         keys = " ".join(secret_key(name) for name in runtime.requiredEnv)
         wanted.append(f"{', '.join(runtime.requiredEnv)}: kaos secret create {runtime.name} {keys}")
     if runtime.requiresServiceAccount:
-        account = f"{runtime.name}-account"
-        wanted.append(f"a ServiceAccount that permits its use: kubectl create serviceaccount {account}")
+        wanted.append(f"a ServiceAccount with rights on the cluster: kaos system create-rbac --name {_name(runtime)}")
     return wanted
 
 

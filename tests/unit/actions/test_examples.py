@@ -41,3 +41,10 @@ def test_what_the_entry_does_not_say_is_left_out():
     assert facts(Runtime("plain", image="x:1")) == [
         ("Runtime", "plain"), ("Type", "other"), ("Image", "x:1"), ("Speaks", "HTTP at :8000/mcp"), ("Params", "none")
     ]  # fmt: skip
+
+
+def test_a_server_that_acts_on_the_cluster_is_given_the_account_that_its_command_makes():
+    runtime = RUNTIMES[3]
+    assert needs(runtime) == ["a ServiceAccount with rights on the cluster: kaos system create-rbac --name my-cluster"]
+    made = manifest(runtime)
+    assert (made["metadata"]["name"], made["spec"]["serviceAccountName"]) == ("my-cluster", "mcpserver-my-cluster")
