@@ -29,7 +29,7 @@ class Bridge:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._metrics = Metrics()
-        self._starter = Starter(settings.command, settings.env, self._metrics)
+        self._starter = Starter(settings.command, settings.env, self._metrics, settings.socket)
         self.shared = Shared(self._starter, self._metrics)
         self._spare = Spare(self._starter)
         self._sessions = Sessions(self.shared, self._spare, self._metrics, settings.most_sessions, settings.idle_s)

@@ -1,11 +1,11 @@
-"""One process of the server: lines in, lines out, and nothing of it left when it ends."""
+"""One process of the server, wherever it runs: lines in, lines out, and nothing of it left when it ends."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 from kaos.dataplane.bridge.lastwords import LastWords
 
@@ -13,15 +13,14 @@ LINE_LIMIT = 16 * 1024 * 1024
 EDGE = 256  # of a line that is too long this much is kept of its beginning and its end
 # To leave by itself once its input has ended, then after SIGTERM.
 LEAVE_S = 2.0
-HOLD_S = 0.5  # for pipes that descendants keep open after its end
 
 
 class ServerEnded(Exception):
     """The server is not there; the text says why."""
 
 
-class Child(asyncio.SubprocessProtocol):
-    """Starts with `start`; whoever owns it sets `on_line` and the other callbacks."""
+class Child:
+    """Whoever owns it sets `on_line` and the other callbacks. What starts it is a matter of its kind."""
 
     def __init__(self, name: str) -> None:
         self.words = LastWords(name)
@@ -29,41 +28,31 @@ class Child(asyncio.SubprocessProtocol):
         self.on_long_line: Callable[[bytes], None] = lambda edges: None
         self.on_exit: Callable[[], None] = lambda: None
         self.exited = asyncio.get_running_loop().create_future()
-        self._transport: asyncio.SubprocessTransport | None = None
+        self._input: Any = None  # a transport
         self._pieces: list[bytes] = []
         self._size = 0
         self._too_long = False
         self._may_write = asyncio.Event()
         self._may_write.set()
 
-    @classmethod
-    async def start(cls, command: Sequence[str], env: dict[str, str]) -> Child:
-        """Raises ServerEnded when there is no such program."""
-        child = cls(os.path.basename(command[0]))
-        try:
-            await asyncio.get_running_loop().subprocess_exec(lambda: child, *command, env=env, start_new_session=True)
-        except OSError as error:
-            raise ServerEnded(f"cannot start {command[0]}: {error.strerror or error}") from None
-        return child
-
-    @property
-    def pid(self) -> int:
-        return self._transport.get_pid()
-
     @property
     def is_running(self) -> bool:
-        return not self.exited.done() and self._transport.get_returncode() is None
+        raise NotImplementedError
+
+    @property
+    def code(self) -> int | None:
+        """Of its end; below 0 the signal that ended it. None: that is not known."""
+        raise NotImplementedError
 
     @property
     def why(self) -> str:
         """How it ended, in one line."""
-        code = self._transport.get_returncode()
-        if code is None:
+        if self.code is None:
             how = "closed its output"
-        elif code < 0:
-            how = f"was killed by {signal.Signals(-code).name}"
+        elif self.code < 0:
+            how = f"was killed by {signal.Signals(-self.code).name}"
         else:
-            how = f"ended with exit code {code}"
+            how = f"ended with exit code {self.code}"
         said = self.words.text()
         return f"the server {how}" + (f"; its last words: {said}" if said else "")
 
@@ -79,28 +68,22 @@ class Child(asyncio.SubprocessProtocol):
         """Something small, which need not wait. Raises ServerEnded."""
         if not self.is_running:
             raise ServerEnded(self.why)
-        self._transport.get_pipe_transport(0).write(data)
+        self._input.write(data)
 
     async def end(self) -> None:
         """End the process and all that it started: its input first, then SIGTERM, then SIGKILL."""
-        if self.is_running:
-            self._transport.get_pipe_transport(0).close()
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                await asyncio.wait([self.exited], timeout=LEAVE_S)
-                if self.exited.done():
-                    break
-                self._kill_group(number)
-        await self.exited
+        raise NotImplementedError
 
     # What the event loop tells.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+    def pause_writing(self) -> None:
+        self._may_write.clear()
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd == 2:
-            self.words.feed(data)
-            return
+    def resume_writing(self) -> None:
+        self._may_write.set()
+
+    def feed(self, data: bytes) -> None:
+        """A piece of its output."""
         *lines, rest = data.split(b"\n")
         for one in lines:
             self._pieces.append(one)
@@ -112,12 +95,16 @@ class Child(asyncio.SubprocessProtocol):
             if self._size > LINE_LIMIT:
                 self._keep_edges()
 
+    def take(self, line: bytes) -> None:
+        """A whole line of its output."""
+        self.on_line(line)
+
     def _finish_line(self) -> None:
         if self._too_long or self._size > LINE_LIMIT:
             self._keep_edges()
             found, call = b"".join(self._pieces), self.on_long_line
         else:
-            found, call = b"".join(self._pieces) if len(self._pieces) > 1 else self._pieces[0], self.on_line
+            found, call = b"".join(self._pieces) if len(self._pieces) > 1 else self._pieces[0], self.take
         self._pieces, self._size, self._too_long = [], 0, False
         call(found)
 
@@ -126,34 +113,8 @@ class Child(asyncio.SubprocessProtocol):
         head, *rest = self._pieces
         self._pieces = [head[:EDGE], b"".join(piece[-EDGE:] for piece in rest)[-EDGE:]]
 
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        if fd == 1 and self.is_running:
-            # Whoever can answer nothing any more is no server; what it was asked would wait for ever.
-            asyncio.get_running_loop().call_later(LEAVE_S, self._kill_group, signal.SIGKILL)
-        if fd == 0:
-            self.resume_writing()
-
-    def process_exited(self) -> None:
-        self._kill_group(signal.SIGKILL)
-        asyncio.get_running_loop().call_later(HOLD_S, self._finish)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._finish()
-
-    def pause_writing(self) -> None:
-        self._may_write.clear()
-
-    def resume_writing(self) -> None:
-        self._may_write.set()
-
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Nothing more comes of it."""
         if not self.exited.done():
             self.exited.set_result(None)
-            self._transport.close()
             self.on_exit()
-
-    def _kill_group(self, number: signal.Signals) -> None:
-        try:
-            os.killpg(self._transport.get_pid(), number)
-        except (ProcessLookupError, PermissionError):  # nobody is left of it (macOS: only zombies)
-            return

@@ -24,8 +24,12 @@ class LastWords:
         self._passed = 0
         self._held_back = 0
 
-    def feed(self, data: bytes) -> None:
+    def keep(self, data: bytes) -> None:
+        """Only for errors: somebody else has passed it on."""
         self._tail = (self._tail + data[-KEPT:])[-KEPT:]
+
+    def feed(self, data: bytes) -> None:
+        self.keep(data)
         now = int(time.monotonic())
         if now != self._second:
             if self._held_back:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import kaos
 from kaos.dataplane.bridge import message as messages
 from kaos.dataplane.bridge.child import Child, ServerEnded
+from kaos.dataplane.bridge.connected import Connected
 from kaos.dataplane.bridge.conversation import Conversation
 from kaos.dataplane.bridge.listeners import Listeners
 from kaos.dataplane.bridge.message import Message
 from kaos.dataplane.bridge.metrics import Metrics
+from kaos.dataplane.bridge.spawned import Spawned
 from kaos.kube import sanitize
 from kaos.mcp.wire import HANDSHAKE, METHOD_NOT_FOUND
 
@@ -30,9 +32,11 @@ log = logging.getLogger("kaos.bridge")
 class Starter:
     """Starts processes of the server."""
 
-    def __init__(self, command: Sequence[str], env: dict[str, str], metrics: Metrics) -> None:
-        self.command = command
+    def __init__(self, command: Sequence[str], env: dict[str, str], metrics: Metrics, socket: str = "") -> None:
+        """`socket`, where there is one, is asked for processes in place of the command."""
+        self._command = command
         self._env = env
+        self._socket = socket
         self._metrics = metrics
         self._children: set[Child] = set()
 
@@ -42,7 +46,7 @@ class Starter:
 
     async def start(self) -> Child:
         """Raises ServerEnded."""
-        child = await Child.start(self.command, self._env)
+        child = await (Connected.start(self._socket) if self._socket else Spawned.start(self._command, self._env))
         self._metrics.started()
         self._children.add(child)
         child.exited.add_done_callback(lambda _: self._children.discard(child))
@@ -62,6 +66,9 @@ class Shared:
         self.listeners = Listeners()
         self.initialized: dict[str, Any] = {}  # the result of its handshake
         self.why_not = "the server is starting"
+        self.exit_code: int | None = None  # of the process that ended last
+        self.failures = 0  # starts in a row after which none lived for long
+        self.on_failure: Callable[[], None] = lambda: None
         self._starter = starter
         self._metrics = metrics
         self._conversation: Conversation | None = None
@@ -89,14 +96,17 @@ class Shared:
         """Keep one running, for ever."""
         pause = FIRST_PAUSE_S
         while True:
-            began = time.monotonic()
+            began, self.exit_code = time.monotonic(), None
             try:
                 await self._live()
             except ServerEnded as ended:
                 self.why_not = str(ended)
             self._metrics.crashed()
             if time.monotonic() - began > STABLE_S:
-                pause = FIRST_PAUSE_S
+                pause, self.failures = FIRST_PAUSE_S, 0
+            if self.exit_code is not None:  # else it is not the server that is at fault
+                self.failures += 1
+                self.on_failure()
             log.warning("%s; it is started again in %.1f s", self.why_not, pause)
             await self._turn(None, pausing=pause > PATIENCE_S)
             await asyncio.sleep(pause)
@@ -122,6 +132,7 @@ class Shared:
             self.listeners.end_all()
             if child.is_running:
                 await child.end()
+            self.exit_code = child.code
 
     def _hear(self, conversation: Conversation, message: Message) -> None:
         """A request of the server is no client's: it was told that nobody is there who could do more than a ping."""

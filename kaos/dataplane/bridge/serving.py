@@ -17,6 +17,7 @@ from aiohttp import web
 
 from kaos.dataplane import guard
 from kaos.dataplane.bridge.app import Bridge
+from kaos.dataplane.bridge.processes import Shared
 from kaos.dataplane.bridge.settings import Settings
 from kaos.dataplane.bridge.upstream import Relay
 from kaos.dataplane.serving import DRAIN_S, KEEP_ALIVE_S
@@ -26,9 +27,17 @@ FAREWELL_S, LOCAL_FAREWELL_S = 3.0, 0.1
 BACKLOG = 1024
 
 
+class GivenUp(Exception):
+    """The server cannot be started; with the exit code of its last process."""
+
+    def __init__(self, why: str, code: int | None) -> None:
+        super().__init__(why)
+        self.code = code
+
+
 def run(settings: Settings, on_listening: Callable[[str], None]) -> signal.Signals:
     """Serve until SIGTERM or SIGINT, which is returned; `on_listening` is told the address. Raises OSError for one that
-    is taken."""
+    is taken, and GivenUp."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     host = f"[{settings.host}]" if family is socket.AF_INET6 else settings.host
@@ -44,6 +53,8 @@ async def _serve(settings: Settings, listening: socket.socket) -> signal.Signals
         # A second one ends it at once.
         loop.add_signal_handler(number, lambda it=number: sys.exit(1) if asked.done() else asked.set_result(it))
     bridge = Relay(settings) if settings.upstream else Bridge(settings)
+    if settings.give_up:
+        bridge.shared.on_failure = lambda: _consider(bridge.shared, settings.give_up, asked)
     runner = web.AppRunner(
         bridge.app(),
         handler_cancellation=True,  # who leaves ends the work that was for them
@@ -54,13 +65,19 @@ async def _serve(settings: Settings, listening: socket.socket) -> signal.Signals
     await runner.setup()
     site = web.SockSite(runner, listening, backlog=BACKLOG)
     await site.start()
-    await asked
+    await asyncio.wait([asked])
     logging.getLogger("kaos.bridge").info("leaving")
     bridge.leave()
-    await asyncio.sleep(LOCAL_FAREWELL_S if guard.is_loopback(settings.host) else FAREWELL_S)
+    if asked.exception() is None:
+        await asyncio.sleep(LOCAL_FAREWELL_S if guard.is_loopback(settings.host) else FAREWELL_S)
     await site.stop()
     await runner.cleanup()
     return asked.result()
+
+
+def _consider(shared: Shared, give_up: int, asked: asyncio.Future[signal.Signals]) -> None:
+    if shared.failures >= give_up and not asked.done():
+        asked.set_exception(GivenUp(shared.why_not, shared.exit_code))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -24,6 +24,8 @@ class Settings:
     path: str = "/mcp"
     idle_s: float = 1800.0
     most_sessions: int = 100
+    socket: str = ""  # where stdio-exec listens, in place of a command
+    give_up: int = 0  # after so many starts in a row that came to nothing; 0: never
     tools: ToolsFilter = OPEN
     upstream: str = ""  # the URL of the HTTP server that is relayed in place of a command
     upstream_headers: dict[str, str] = field(default_factory=dict, repr=False)  # secret
@@ -38,6 +40,8 @@ class Settings:
         parser.add_argument("--port", type=int, default=environ.get("PORT", "8000"))
         parser.add_argument("--idle", type=float, default=cls.idle_s, help="seconds until an unused session ends")
         parser.add_argument("--sessions", type=int, default=cls.most_sessions, help="how many there may be at once")
+        parser.add_argument("--socket", default="", metavar="PATH", help="of stdio-exec, in place of a command")
+        parser.add_argument("--give-up", type=int, default=0, metavar="N", help="end after so many failed starts")
         parser.add_argument("--allow", action="append", default=[], metavar="GLOB", help="only these tools")
         parser.add_argument("--deny", action="append", default=[], metavar="GLOB", help="none of these tools")
         parser.add_argument("--upstream", default="", metavar="URL", help="an HTTP MCP server in place of a command")
@@ -46,8 +50,8 @@ class Settings:
         )
         parser.add_argument("command", nargs="*", help="the server, after --")
         told = parser.parse_args(arguments)
-        if bool(told.command) == bool(told.upstream):
-            parser.error("give either a command, after --, or --upstream URL")
+        if sum(map(bool, (told.command, told.socket, told.upstream))) != 1:
+            parser.error("give one of: a command, after --; --socket PATH; --upstream URL")
         return cls(
             command=tuple(told.command),
             env=server_env(environ),
@@ -56,6 +60,8 @@ class Settings:
             token=environ.get(TOKEN, ""),
             idle_s=told.idle,
             most_sessions=told.sessions,
+            socket=told.socket,
+            give_up=told.give_up,
             tools=ToolsFilter(tuple(told.allow), tuple(told.deny)),
             upstream=told.upstream,
             upstream_headers=_headers(told.header, environ),

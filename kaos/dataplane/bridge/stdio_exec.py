@@ -1,0 +1,111 @@
+"""The twin of images/kaos/stdio-exec.c for machines without it: a process of the server for each connection.
+
+The same words, the same protocol; see there. It is run as a file, by an interpreter that need have nothing installed.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+KEPT = 4096
+LEAVE_S = 2.0
+HOLD_S = 0.5  # for pipes that descendants keep open after its end
+PYTHONS = ("python", "python3")
+
+
+def attend(command, connection, directory):
+    """From accepting a connection to the end of its process."""
+    tail = bytearray()
+    try:
+        process = subprocess.Popen(
+            command, stdin=connection, stdout=connection, stderr=subprocess.PIPE, cwd=directory, start_new_session=True
+        )
+    except OSError as error:
+        said = f"cannot start {command[0]}: {error.strerror}\n".encode()
+        os.write(2, said)
+        tell(connection, 127, said)
+        return
+    words = threading.Thread(target=pass_on, args=(process.stderr, tail), daemon=True)
+    words.start()
+    ended, told = os.pipe()
+    waiting = threading.Thread(target=lambda: (process.wait(), os.close(told)))
+    waiting.start()
+    poll = select.poll()
+    poll.register(connection, 0)
+    poll.register(ended, select.POLLIN)
+    if not any(fd == ended for fd, _ in poll.poll()):
+        end(process.pid, signal.SIGTERM)
+        poll.unregister(connection)
+        poll.poll(LEAVE_S * 1000)
+    end(process.pid, signal.SIGKILL)  # it, or what is left of its group
+    waiting.join()
+    os.close(ended)
+    words.join(HOLD_S)
+    tell(connection, process.returncode, bytes(tail))
+
+
+def pass_on(errors, tail):
+    """To our own stderr, which is the container's log."""
+    while piece := errors.read1(1 << 16):
+        tail += piece
+        del tail[:-KEPT]
+        os.write(2, piece)
+
+
+def end(group, number):
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left of it (macOS: only zombies)
+        os.killpg(group, number)
+
+
+def tell(connection, code, said):
+    """How it ended; the other side may have gone, or not read: then not for ever."""
+    how = f"signal {-code}" if code < 0 else f"exit {code}"
+    connection.settimeout(LEAVE_S)
+    with contextlib.suppress(OSError):
+        connection.sendall(f"\n\0{how}\n".encode() + said)
+    connection.close()
+
+
+def listen(path):
+    """At a path that may be longer than a socket's address: it is named from its directory."""
+    os.chdir(os.path.dirname(path) or ".")
+    name = os.path.basename(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name)
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(name)
+    listening.listen(128)
+    return listening
+
+
+def leave(*_):
+    sys.exit(0)  # what is under way keeps its threads, and with them this process
+
+
+def main():
+    path, _, *command = sys.argv[1:]
+    directory = os.getcwd()
+    # What the pod's image would have in its path is beside our interpreter.
+    beside = os.path.dirname(sys.executable)
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), beside])
+    if command[0] in PYTHONS:
+        command[0] = sys.executable
+    listening = listen(path)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+    with listening:
+        try:
+            while True:
+                connection, _ = listening.accept()
+                threading.Thread(target=attend, args=(command, connection, directory)).start()
+        finally:
+            os.unlink(os.path.basename(path))
+
+
+if __name__ == "__main__":
+    main()
