@@ -17,11 +17,13 @@ from kaos.cluster.requests import pod_proxy_path, service_proxy_path
 from kaos.errors import Forbidden, KaosError, NoConnection, NotReady, UsageError
 from kaos.kube.resources import PODS
 from kaos.mcp.blocking import HttpAnswer, McpSession, SendHttp
+from kaos.mcp.questions import Ask, Question, Reply
 from kaos.mcp.session import Log
 from kaos.mcp.wire import MODERN, Head, McpError, RpcError
 
 Object = dict[str, Any]
 CLOSE_TIMEOUT_S = 2.0
+PORT_NAME = "http"  # of the container that serves, which may be the bridge beside the server
 _SERVING = (Phase.READY, Phase.DEGRADED)
 
 
@@ -67,7 +69,9 @@ class Conversation:
         timeout_s: float,
         cancellation: Cancellation | None = None,
         on_log: Log | None = None,
+        on_ask: Ask | None = None,
     ) -> None:
+        self._ask = on_ask
         self._cancellation = cancellation or Cancellation()
         self._awaited: socket.socket | None = None
         self._client = client
@@ -81,8 +85,8 @@ class Conversation:
         if status.get("phase") not in (None, *_SERVING, Phase.PENDING) and not status.get("readyReplicas"):
             raise self._not_ready(server)
         version = status.get("protocolVersion")
-        self._path = self._endpoint(status, version)
-        self.session = McpSession(self._send, version, on_log)
+        self._path = endpoint(client, name, namespace, status, version)
+        self.session = McpSession(self._send, version, on_log, self._asked if on_ask else None)
         self._cancellation.ends_by(self._cancel)
 
     def __enter__(self) -> Conversation:
@@ -101,6 +105,15 @@ class Conversation:
         """From another thread. A server without sessions learns of it by the end of the connection."""
         self._leave(self.session.abandon)
         self._stop_waiting()
+
+    def _asked(self, question: Question) -> Reply:
+        """Whoever thinks about a question uses up none of the server's time."""
+        assert self._ask is not None
+        began = time.monotonic()
+        try:
+            return self._ask(question)
+        finally:
+            self._deadline += time.monotonic() - began
 
     def _stop_waiting(self) -> None:
         if self._awaited is not None:
@@ -154,27 +167,23 @@ class Conversation:
         why = state(server) or ": no operator has looked at it yet"
         return NotReady(f"{who} is not ready{why}.", cure(server, MCPSERVER))
 
-    def _endpoint(self, status: Object, version: str | None) -> str:
-        path = status.get("path") or DEFAULT_PATH
-        service = MCPSERVER.child(self.name)
-        # A session lives in one pod, and nothing leads the proxy's next request to the same one.
-        if version != MODERN and (status.get("replicas") or 1) > 1:
-            for pod in self._client.list(PODS, self.namespace, labels=MCPSERVER.selector(self.name)).items:
-                if port := _serving_port(pod):
-                    return pod_proxy_path(self.namespace, pod["metadata"]["name"], port, path)
-        return service_proxy_path(self.namespace, service, SERVICE_PORT, path)
-
     def _send(self, method: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
         self._cancellation.check()
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
             raise NotReady("The time is up.", "")
+        awaited = self._awaited
+
+        def close() -> None:
+            response.close()
+            self._awaited = awaited  # what was sent beside an answer that is still awaited
+
         response = self._client.request(
             method, self._path, body, headers, timeout_s=left_s, check=False, on_sent=self._waits
         )
         head = Head(response.status, response.headers)
         if head.status < 400:
-            return HttpAnswer(head, self._chunks(response), response.close)
+            return HttpAnswer(head, self._chunks(response), close)
         try:
             content = response.read()
         except NoConnection:
@@ -209,6 +218,17 @@ class Conversation:
         return refused
 
 
+def endpoint(client: Client, name: str, namespace: str, status: Object, version: str | None) -> str:
+    """The path at the API server that leads to the server, for clients that speak this version of MCP."""
+    path = status.get("path") or DEFAULT_PATH
+    # A session lives in one pod, and nothing leads the proxy's next request to the same one.
+    if version != MODERN and (status.get("replicas") or 1) > 1:
+        for pod in client.list(PODS, namespace, labels=MCPSERVER.selector(name)).items:
+            if port := _serving_port(pod):
+                return pod_proxy_path(namespace, pod["metadata"]["name"], port, path)
+    return service_proxy_path(namespace, MCPSERVER.child(name), SERVICE_PORT, path)
+
+
 class _ServerGone(NotReady):
     """The proxy finds nobody behind the Service."""
 
@@ -218,5 +238,5 @@ def _serving_port(pod: Object) -> int | None:
     ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
     if not ready or pod["metadata"].get("deletionTimestamp"):
         return None
-    container = next((one for one in pod["spec"]["containers"] if one["name"] == MCPSERVER.container), {})
-    return next((port["containerPort"] for port in container.get("ports") or ()), None)
+    ports = [port for one in pod["spec"]["containers"] for port in one.get("ports") or ()]
+    return next((port["containerPort"] for port in ports if port.get("name") == PORT_NAME), None)
