@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.kaos-installed
 
-.PHONY: help setup demo test test-full test-cluster check lint crds chart reference screenshots clean
+.PHONY: help setup demo test test-full test-cluster check lint crds chart images lock reference screenshots clean
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -45,6 +45,18 @@ crds: setup ## write chart/crds/*.yaml from the models
 chart: crds ## write chart/rendered.yaml, for those without helm (needs helm)
 	@cp kaos/api/runtimes.yaml chart/files/runtimes.yaml
 	@helm template kaos chart --namespace kaos-system --kube-version 1.34.0 > chart/rendered.yaml
+
+images: ## kaostools/* in this version, and what is in them in build/sbom (needs Docker)
+	@tools/images.sh
+
+LOCK = build/lock/bin/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-annotate --custom-compile-command 'make lock'
+lock: setup ## pin anew what the images are made of
+	@test -x build/lock/bin/uv || { $(BIN)/python -m venv build/lock && build/lock/bin/pip install --quiet uv; }
+	@$(LOCK) --upgrade pyproject.toml --extra operator --extra dataplane --extra telemetry -o images/kaos/requirements.txt
+	@$(LOCK) --upgrade mcp-servers/rawpython/pyproject.toml --extra telemetry -o mcp-servers/rawpython/requirements.txt
+	@echo 'hatchling>=1.27' | $(LOCK) --upgrade - -o images/kaos/build.txt
+	@cp images/kaos/build.txt mcp-servers/rawpython/build.txt
+	@echo 'cyclonedx-bom>=7,<8' | $(LOCK) --upgrade - -o images/sbom.txt
 
 reference: setup ## write docs/reference from the program
 	@$(BIN)/python tools/reference.py docs/reference
