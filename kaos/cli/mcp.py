@@ -15,6 +15,7 @@ from kaos.cli.verbs import add_verbs
         "tools": ("kaos.cli.mcp_invoke:tools", "List the tools of a server with their arguments."),
         "resources": ("kaos.cli.mcp_offers:resources", "List the resources of a server, or print one."),
         "prompts": ("kaos.cli.mcp_offers:prompts", "List the prompts of a server, or fill one in."),
+        "connect": ("kaos.cli.mcp_connect:connect", "Let your editor or assistant use a server."),
         "proxy": ("kaos.cli.mcp_proxy:proxy", "Speak MCP for a server of the cluster, on stdio or a port."),
         "bridge": ("kaos.cli.mcp_bridge:bridge", "Serve a stdio server over HTTP on this machine."),
     },
