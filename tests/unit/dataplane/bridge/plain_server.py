@@ -67,6 +67,9 @@ def use(tool: str, arguments: dict, number: object, token: object) -> None:
                 os.setsid()
                 time.sleep(5)
             os._exit(9)
+        case "silent":  # lives on, and can answer nobody any more
+            os.close(1)
+            time.sleep(60)
         case "stubborn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             answer(number, "yes")
@@ -91,6 +94,8 @@ def use(tool: str, arguments: dict, number: object, token: object) -> None:
 match os.environ.get("BEHAVIOUR"):
     case "crash":
         sys.exit("no config file")
+    case "slow":
+        time.sleep(1)
     case "mute":
         time.sleep(3600)
 
