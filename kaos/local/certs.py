@@ -37,8 +37,11 @@ class Credentials:
     def client_context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.ca_file))
 
-    def kubeconfig(self, port: int) -> str:
-        """JSON, which is YAML too: reading it costs a command a tenth of what a YAML library does."""
+    def kubeconfig(self, port: int, token: str = "", namespace: str = "default") -> str:
+        """JSON, which is YAML too: reading it costs a command a tenth of what a YAML library does.
+
+        Without a token it is the owner's.
+        """
         authority = base64.b64encode(self.ca_file.read_bytes()).decode()
         cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority-data": authority}
         config = {
@@ -46,8 +49,8 @@ class Credentials:
             "kind": "Config",
             "current-context": CONTEXT,
             "clusters": [{"name": CONTEXT, "cluster": cluster}],
-            "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": "default"}}],
-            "users": [{"name": CONTEXT, "user": {"token": self.token}}],
+            "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": namespace}}],
+            "users": [{"name": CONTEXT, "user": {"token": token or self.token}}],
         }
         return json.dumps(config, indent=2) + "\n"
 

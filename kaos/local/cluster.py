@@ -15,6 +15,7 @@ from kaos.local.lock import DirectoryLock
 from kaos.local.machinery import Machinery
 from kaos.local.node import Node
 from kaos.local.ports import free_port
+from kaos.local.rbac import Account
 from kaos.local.server import ApiServer
 from kaos.local.services import Services
 from kaos.local.store import Store
@@ -52,8 +53,14 @@ class LocalCluster:
             _make_base(machinery)
             credentials = certs.load_or_make(self.directory / "tls")
             services = Services(machinery)
-            node = Node(machinery, self.directory, services, self._image_commands, _backoff_s())
+
+            def kubeconfig(account: Account) -> str:
+                return credentials.kubeconfig(server.port, account.token(credentials.token), account.namespace)
+
+            node = Node(machinery, self.directory, services, self._image_commands, kubeconfig, _backoff_s())
             server = ApiServer(machinery, credentials, services, node)
+            self._take_port(server, store)
+            stack.push_async_callback(server.stop)
             await services.start()
             stack.push_async_callback(services.stop)
             await node.start()
@@ -61,23 +68,22 @@ class LocalCluster:
             controllers = Controllers(machinery, self.directory / "volumes")
             controllers.start()
             stack.push_async_callback(controllers.stop)
-            await self._listen(server, store)
-            stack.push_async_callback(server.stop)
+            await server.start()
             certs.write_private(self.directory / "kubeconfig", credentials.kubeconfig(server.port))
             self._stack = stack.pop_all()
         log.info("serving on 127.0.0.1:%d, data in %s", server.port, self.directory)
 
-    async def _listen(self, server: ApiServer, store: Store) -> None:
-        """On the wanted port, else the one of last time, else a free one."""
+    def _take_port(self, server: ApiServer, store: Store) -> None:
+        """The wanted port, else the one of last time, else a free one."""
         known = store.fact(_PORT_FACT)
         port = self._wanted_port or int(known or 0) or free_port()
         try:
-            await server.start(port)
+            server.bind(port)
         except KaosError:
             if self._wanted_port or not known:
                 raise
             log.warning("port %d of last time is taken; taking another", port)
-            await server.start(free_port())
+            server.bind(free_port())
         store.set_fact(_PORT_FACT, str(server.port))
 
     async def stop(self) -> None:

@@ -16,6 +16,7 @@ from kaos.local.machinery import Machinery
 from kaos.local.negotiation import negotiate
 from kaos.local.patching import Patching
 from kaos.local.paths import ResourcePath
+from kaos.local.rbac import Account, Rights
 from kaos.local.responses import reply
 from kaos.local.schema import invalid
 from kaos.local.serving import served
@@ -32,8 +33,9 @@ _NOT_OFFERED = {"exec": "kubectl exec", "attach": "kubectl attach", "portforward
 class Resources:
     """Answers requests on objects."""
 
-    def __init__(self, machinery: Machinery, logs: PodLogs) -> None:
+    def __init__(self, machinery: Machinery, logs: PodLogs, rights: Rights) -> None:
         self._machinery = machinery
+        self._rights = rights
         self._logs = logs
         self._reading = Reading(machinery)
         self._patching = Patching(machinery)
@@ -43,13 +45,15 @@ class Resources:
         """End all watches."""
         self._stopping.set()
 
-    async def handle(self, request: web.Request, kind: Kind, where: ResourcePath) -> web.StreamResponse:
+    async def handle(
+        self, request: web.Request, kind: Kind, where: ResourcePath, account: Account | None
+    ) -> web.StreamResponse:
         if bool(where.namespace) != kind.resource.namespaced and (where.name or where.namespace):
             raise status.no_such_path(plain=kind.custom)
         if where.subresource:
             return await self._subresource(request, kind, where)
         if "list" not in kind.verbs:
-            return await self._review(request, kind)
+            return await self._review(request, kind, account)
         if where.name:
             return await self._on_object(request, kind, where)
         return await self._on_collection(request, kind, where)
@@ -92,11 +96,11 @@ class Resources:
         watch = Watch(self._machinery, kind, where.namespace, labels, fields, form, include)
         return await watch.serve(request, self._stopping)
 
-    async def _review(self, request: web.Request, kind: Kind) -> web.Response:
+    async def _review(self, request: web.Request, kind: Kind, account: Account | None) -> web.Response:
         if request.method != "POST":
             raise status.method_not_allowed()
         body, _ = await self._body(request, kind)
-        return reply(auth.review(kind, body), 201)
+        return reply(auth.review(kind, body, account, self._rights), 201)
 
     # Writing.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from kaos.local.logs_http import PodLogs
 from kaos.local.machinery import Machinery
 from kaos.local.negotiation import wants_aggregated
 from kaos.local.proxying import Addresses, Proxy
+from kaos.local.rbac import Account, Rights
 from kaos.local.resources_http import Resources
 from kaos.local.responses import failure, reply
 from kaos.local.status import ApiStatus
@@ -30,25 +32,32 @@ class ApiServer:
         self._machinery = machinery
         self._credentials = credentials
         self._proxy = Proxy(addresses)
-        self._resources = Resources(machinery, logs)
+        self._rights = Rights(machinery)
+        self._resources = Resources(machinery, logs, self._rights)
         self._runner: web.AppRunner | None = None
+        self._socket: socket.socket | None = None
         self.port = 0
 
-    async def start(self, port: int) -> None:
-        """Listen on the loopback port, 0 for any. Raises UsageError when it is taken."""
+    def bind(self, port: int) -> None:
+        """Take the loopback port: what starts before the server can be told where it will be. Raises UsageError."""
+        taken = socket.socket()
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", port))
+        except OSError:
+            taken.close()
+            raise UsageError(
+                f"Port {port} on 127.0.0.1 is taken by another program.", "Take another: kaos local up --port PORT"
+            ) from None
+        self._socket, self.port = taken, taken.getsockname()[1]
+
+    async def start(self) -> None:
+        """Serve on the port that `bind` took."""
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_route("*", "/{tail:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=self._credentials.server_context())
-        try:
-            await site.start()
-        except OSError:
-            await self._runner.cleanup()
-            raise UsageError(
-                f"Port {port} on 127.0.0.1 is taken by another program.", "Take another: kaos local up --port PORT"
-            ) from None
-        self.port = self._runner.addresses[0][1]
+        await web.SockSite(self._runner, self._socket, ssl_context=self._credentials.server_context()).start()
         await self._proxy.start()
 
     async def stop(self) -> None:
@@ -56,11 +65,13 @@ class ApiServer:
         await self._proxy.stop()
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._socket is not None:
+            self._socket.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
-            auth.check(request, self._credentials.token)
-            return await self._route(request)
+            account = auth.check(request, self._credentials.token)
+            return await self._route(request, account)
         except ApiStatus as refused:
             return failure(refused)
         except (asyncio.CancelledError, ConnectionError):
@@ -71,7 +82,7 @@ class ApiServer:
             log.exception("%s %s failed", request.method, request.path)
             return failure(status.internal(type(error).__name__))
 
-    async def _route(self, request: web.Request) -> web.StreamResponse:
+    async def _route(self, request: web.Request, account: Account | None) -> web.StreamResponse:
         where = paths.parse(request.rel_url.raw_path)
         if where is None:
             return self._other(request)
@@ -79,9 +90,11 @@ class ApiServer:
         kind = kinds.find(where.group, where.version, where.plural)
         if kind is None:
             raise status.no_such_path(plain=not kinds.is_builtin_group(where.group))
+        if account is not None:
+            self._rights.check(account, request, kind, where)
         if where.subresource == "proxy" and where.plural in ("pods", "services"):
             return await self._proxy.handle(request, where)
-        return await self._resources.handle(request, kind, where)
+        return await self._resources.handle(request, kind, where, account)
 
     def _other(self, request: web.Request) -> web.Response:
         """Health, version, discovery and OpenAPI."""

@@ -163,7 +163,8 @@ def bad_request(message: str) -> ApiStatus:
 
 def forbidden(resource: Resource, name: str, why: str, causes: list[dict[str, str]] | None = None) -> ApiStatus:
     details = _details(resource, name, **({"causes": causes} if causes else {}))
-    return ApiStatus(403, "Forbidden", f'{_qualified(resource)} "{name}" is forbidden: {why}', details)
+    named = f' "{name}"' if name else ""
+    return ApiStatus(403, "Forbidden", f"{_qualified(resource)}{named} is forbidden: {why}", details)
 
 
 def refused(message: str) -> ApiStatus:

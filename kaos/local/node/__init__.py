@@ -11,7 +11,7 @@ import logging
 import os
 import platform
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from kaos.local.node import logs
 from kaos.local.node.docker import DockerEngine
 from kaos.local.node.pod import PodWorker
 from kaos.local.node.sweep import end_leftovers
+from kaos.local.rbac import Account
 from kaos.local.services import Services
 
 Object = dict[str, Any]
@@ -48,6 +49,7 @@ class NodeContext:
     pods: Path
     claims: Path
     image_commands: dict[str, list[str]]
+    kubeconfig: Callable[[Account], str]  # with which an account reaches the API server
     backoff_s: float
     events: EventRecorder
     docker: DockerEngine
@@ -59,9 +61,9 @@ class Node:
     """One worker a pod."""
 
     def __init__(self, machinery: Machinery, directory: Path, services: Services, image_commands: dict[str, list[str]],
-                 backoff_s: float = 10.0) -> None:  # fmt: skip
+                 kubeconfig: Callable[[Account], str], backoff_s: float = 10.0) -> None:  # fmt: skip
         self._context = NodeContext(
-            machinery, services, directory / "pods", directory / "volumes", image_commands, backoff_s,
+            machinery, services, directory / "pods", directory / "volumes", image_commands, kubeconfig, backoff_s,
             EventRecorder(machinery, "kaos-local-node"), DockerEngine(directory),
         )  # fmt: skip
         self._machinery = machinery

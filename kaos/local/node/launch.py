@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaos.kube import quantities
+from kaos.local.certs import write_private
 from kaos.local.node import environment, volumes
 from kaos.local.node.backend import Launch
 from kaos.local.node.commands import local_command, with_this_python
 from kaos.local.ports import port_map
+from kaos.local.rbac import Account
 
 if TYPE_CHECKING:
     from kaos.local.node import NodeContext
@@ -66,19 +68,33 @@ class Launcher:
 
         ports = port_map(self._pod)
         values = environment.resolve(self._context.machinery, self._pod, spec, rewrite, ports)
-        base = environment.from_machine() | {
-            "HOME": str(self.directory / "home"),
-            "TMPDIR": str(self.directory / "tmp"),
-            "HOSTNAME": self._pod["metadata"]["name"],
-            "HOST": "127.0.0.1",  # a pod is not open to the machine's network
-            "TERMINATION_LOG": str(message_file),
-            # For what is costly to make and the same for every pod, such as an environment of packages.
-            "LOCAL_SHARED_DIR": str(self.directory.parents[1] / "shared"),
-        }
+        base = (
+            environment.from_machine()
+            | {
+                "HOME": str(self.directory / "home"),
+                "TMPDIR": str(self.directory / "tmp"),
+                "HOSTNAME": self._pod["metadata"]["name"],
+                "HOST": "127.0.0.1",  # a pod is not open to the machine's network
+                "TERMINATION_LOG": str(message_file),
+                # For what is costly to make and the same for every pod, such as an environment of packages.
+                "LOCAL_SHARED_DIR": str(self.directory.parents[1] / "shared"),
+            }
+            | self._account()
+        )
         command = local_command(self._pod, spec, self._context.image_commands)
         # The interpreter comes last: where this program is installed is no path of the pod's.
         argv = with_this_python([rewrite(environment.expand(word, values)) for word in command])
         return Launch(argv=argv, env=base | values, cwd=self._cwd(spec, mounts), **common)
+
+    def _account(self) -> dict[str, str]:
+        """How the pod reaches the API server as its ServiceAccount, where it names one or asks for a token."""
+        spec = self._pod["spec"]
+        account = Account(self._pod["metadata"]["namespace"], spec["serviceAccountName"])
+        if not spec.get("automountServiceAccountToken", account.name != "default"):
+            return {}
+        path = self.directory / "kubeconfig"
+        write_private(path, self._context.kubeconfig(account))
+        return {"KUBECONFIG": str(path)}
 
     def _in_docker(self, spec: Object, mounts: volumes.Mounts, common: Object) -> Launch:
         values = environment.resolve(self._context.machinery, self._pod, spec, self._to_services)
