@@ -19,7 +19,7 @@ LABELS = {"title", "description", "url", "source", "documentation", "licenses", 
 
 def pinned(lock: Path) -> dict[str, str]:
     """Versions by name. Fails for what has no hash."""
-    entries = re.findall(r"^(\S+)==(\S+)(.*(?:\\\n.*)*)", lock.read_text(), re.MULTILINE)
+    entries = re.findall(r"^(\S+)==(\S+)(.*\n(?:    .*\n)*)", lock.read_text(), re.MULTILINE)
     assert all("--hash=sha256:" in rest for _, _, rest in entries), lock
     return {canonicalize_name(name): version for name, version, _ in entries}
 
