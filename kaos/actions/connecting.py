@@ -1,6 +1,6 @@
 """Entries in the configuration of editors and assistants, by which they start `kaos mcp proxy` for a server.
 
-A file keeps all else that is in it and is written in one step, only when it changes; a copy of what it was stays beside it.
+A file keeps all else that is in it. It is written in one step and only when it changes, beside a copy of what it was.
 """
 
 from __future__ import annotations
