@@ -6,6 +6,7 @@ Run as a program: listens on 127.0.0.1:$PORT, path /mcp. With ERA=sessions it kn
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import struct
 import zlib
@@ -15,6 +16,15 @@ from typing import Annotated, Literal
 import uvicorn
 from fastmcp import Context, FastMCP
 from fastmcp.utilities.types import Image
+from mcp_types import (
+    CreateMessageRequest,
+    CreateMessageRequestParams,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    InputRequiredResult,
+    SamplingMessage,
+    TextContent,
+)
 from pydantic import BaseModel, Field
 
 server = FastMCP("workshop", version="1.0", instructions="Orders of a small workshop.")
@@ -101,6 +111,42 @@ async def build(steps: int = 3, pause_s: float = 0.0, forever: bool = False, ctx
 def cancelled() -> list[str]:
     """The calls that were cancelled."""
     return CANCELLED
+
+
+class Delivery(BaseModel):
+    street: Annotated[str, Field(min_length=1, description="Where to")]
+    floor: Annotated[int, Field(ge=0, le=9)] = 0
+    speed: Literal["slow", "fast"] = "slow"
+    lift: bool = False
+
+
+@server.tool
+async def deliver(ctx: Context) -> str | InputRequiredResult:
+    """Bring the piece home; asks for the address."""
+    question = "Where to \x1b[31mbring\x1b[0m it?"
+    if os.environ.get("ERA") == "sessions":
+        answer = await ctx.elicit(question, Delivery)
+        action, content = answer.action, answer.data.model_dump() if answer.action == "accept" else None
+    elif ctx.input_responses is None:
+        form = ElicitRequestFormParams(message=question, requested_schema=Delivery.model_json_schema())
+        return InputRequiredResult(input_requests={"where": ElicitRequest(params=form)}, request_state="on the way")
+    else:
+        found = ctx.input_responses["where"]
+        action, content = found.action, found.content
+    return f"{action}: {json.dumps(content, sort_keys=True)}"
+
+
+@server.tool
+async def slogan(ctx: Context) -> str | InputRequiredResult:
+    """A slogan for the workshop; asks a model for it."""
+    said = [SamplingMessage(role="user", content=TextContent(type="text", text="A slogan for oak?"))]
+    if os.environ.get("ERA") == "sessions":
+        here = {"related_request_id": ctx.request_id}
+        return (await ctx.session.create_message(said, system_prompt="Be brief.", max_tokens=50, **here)).content.text
+    if ctx.input_responses is None:
+        asked = CreateMessageRequestParams(messages=said, system_prompt="Be brief.", max_tokens=50)
+        return InputRequiredResult(input_requests={"words": CreateMessageRequest(params=asked)}, request_state="s")
+    return ctx.input_responses["words"].content.text
 
 
 @server.resource("workshop://rules", name="rules", description="The rules of the house")

@@ -13,6 +13,7 @@ from kaos.api.names import API_VERSION, CUSTOM
 from kaos.cluster import Client
 from kaos.errors import KaosError, UsageError
 from kaos.kube.names import nearest
+from kaos.mcp.questions import Ask
 from kaos.mcp.session import Log, Progress
 from kaos.mcp.wire import RpcError
 
@@ -124,12 +125,14 @@ def invoke(
     on_progress: Progress | None = None,
     on_log: Log | None = None,
     cancellation: Cancellation | None = None,
+    on_ask: Ask | None = None,
 ) -> Answer:
-    """Call a tool with arguments, or with words that the tool's schema makes arguments of. Raises Cancelled.
+    """Call a tool with arguments, or with words that the tool's schema makes arguments of. `on_ask` answers what the
+    server asks back; without it the server is told that nobody can be asked. Raises Cancelled.
 
     Words need the schema first. A ready object is sent at once; the schema only explains why it was refused.
     """
-    with Conversation(client, name, namespace, timeout_s, cancellation, on_log) as talk:
+    with Conversation(client, name, namespace, timeout_s, cancellation, on_log, on_ask) as talk:
         if isinstance(given, dict):
             return _called(talk, tool, given, on_progress, checked=False)
         found = named("tool", talk.run("listing its tools", talk.session.list_tools), tool, name)

@@ -48,8 +48,11 @@ def invoke(
     kaos mcp invoke calculator add a=2 b=3        typed by the tool's schema
     kaos mcp invoke calculator add a:=2 b:=3      JSON values
     kaos mcp invoke calculator --tool add --args '{"a": 2, "b": 3}'
+
+    What the server asks back is put to you on a terminal; without one it is told that nobody can be asked.
     """
     from kaos.actions.mcp import invoke as call
+    from kaos.cli.questions import asker
 
     if tool is None:
         if not words or "=" in words[0]:
@@ -58,7 +61,7 @@ def invoke(
     given = _given(words, arguments, args_file)
     client = settings.client(namespace)
     on_progress, on_log = (_show_progress, _show_log) if sys.stderr.isatty() else (None, None)
-    answer = call(client, name, client.namespace, tool, given, timeout_s, on_progress, on_log)
+    answer = call(client, name, client.namespace, tool, given, timeout_s, on_progress, on_log, on_ask=asker())
     if output == "json":
         result(json.dumps(answer.result, ensure_ascii=False))
     if answer.is_error:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from kaos.mcp.questions import Ask
 from kaos.mcp.session import Flow, Log, Progress, Send, Session
 from kaos.mcp.wire import Head
 
@@ -28,9 +29,15 @@ SendHttp = Callable[[str, dict[str, str], bytes], HttpAnswer]
 class McpSession:
     """MCP over a function that does HTTP requests to the server's endpoint."""
 
-    def __init__(self, send: SendHttp, protocol_version: str | None = None, on_log: Log | None = None) -> None:
+    def __init__(
+        self,
+        send: SendHttp,
+        protocol_version: str | None = None,
+        on_log: Log | None = None,
+        on_ask: Ask | None = None,
+    ) -> None:
         self._send = send
-        self._session = Session(protocol_version, on_log)
+        self._session = Session(protocol_version, on_log, on_ask)
 
     def __enter__(self) -> McpSession:
         return self

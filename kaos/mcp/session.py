@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from kaos.mcp.param_headers import param_headers
+from kaos.mcp.questions import CAPABILITIES, DECLINED, Ask, Declined, question_of
 from kaos.mcp.wire import (
     CLIENT,
     HANDSHAKE,
@@ -26,6 +27,7 @@ from kaos.mcp.wire import (
     McpError,
     RpcError,
     SseParser,
+    check_response,
     handshake_request,
     modern_request,
     parse,
@@ -38,6 +40,7 @@ Log = Callable[[str, str], None]  # level, text
 
 MAX_PAGES = 100
 MAX_ASIDES = 1000  # requests of the server during one of ours
+MAX_ROUNDS = 20  # of questions before a request of the modern era is answered
 # With these a server with sessions refuses what it cannot make sense of: it knows no such method, or misses a session.
 _UNREAD = (400, 404, 405, 406, 415)
 
@@ -71,10 +74,14 @@ class _NotModern(Exception):
 class Session:
     """State of the conversation. Not for use by two flows at once."""
 
-    def __init__(self, protocol_version: str | None = None, on_log: Log | None = None) -> None:
+    def __init__(
+        self, protocol_version: str | None = None, on_log: Log | None = None, on_ask: Ask | None = None
+    ) -> None:
         """With the version that the server is known to speak, the negotiation is left out when it is the modern one.
-        `on_log` is told what the server logs while it works on a request."""
+        `on_log` is told what the server logs while it works on a request; `on_ask` answers what it asks back."""
         self._on_log = on_log
+        self._on_ask = on_ask
+        self._capabilities: Object = CAPABILITIES if on_ask else {}
         self.protocol_version = protocol_version if protocol_version == MODERN else None
         self.server_info: Object = {}
         self._id: str | None = None
@@ -230,8 +237,41 @@ class Session:
         on_progress: Progress | None = None,
         more_headers: dict[str, str] | None = None,
     ) -> Flow[Object]:
+        """One request, again with the answers for as long as the server asks back in place of a result."""
+        given: Object = {}
+        for _ in range(MAX_ROUNDS):
+            result = yield from self._modern_once(method, params | given, on_progress, more_headers)
+            match result.get("resultType", "complete"):
+                case "complete":
+                    return result
+                case "input_required" if self._on_ask is not None:
+                    given = self._answers(self._on_ask, result)
+                case "input_required":
+                    why = "the tool asks for more input, which this call cannot give"
+                    raise McpError(why, "Call it with all arguments, or from a terminal, which can be asked.")
+                case _:
+                    raise McpError(f"the answer to {method} is of a kind that kaos does not know", "Update kaos.")
+        raise McpError("the server asks without end instead of answering", "")
+
+    def _answers(self, ask: Ask, result: Object) -> Object:
+        """What to send along the next time. Raises Declined."""
+        state = result.get("requestState")
+        given: Object = {"requestState": state} if isinstance(state, str) else {}
+        replies: Object = {}
+        for key, message in _dict(result.get("inputRequests")).items():
+            question = question_of(message)
+            if question is None:
+                raise McpError("the server asks for what this client does not have", "")
+            replies[key] = question.result(ask(question))
+        return given | ({"inputResponses": replies} if replies else {})
+
+    def _modern_once(
+        self, method: str, params: Object, on_progress: Progress | None, more_headers: dict[str, str] | None
+    ) -> Flow[Object]:
         self._number += 1
-        headers, body = modern_request(self._number, method, params, on_progress is not None, self._on_log is not None)
+        headers, body = modern_request(
+            self._number, method, params, on_progress is not None, self._on_log is not None, self._capabilities
+        )
         head = yield Send("POST", headers | (more_headers or {}), body)
         unread = head.status in _UNREAD
         try:
@@ -247,13 +287,7 @@ class Session:
             if unread and error.code not in (INVALID_PARAMS, HEADER_MISMATCH, UNSUPPORTED_VERSION):
                 raise _NotModern(error)
             raise error
-        match message["result"].get("resultType", "complete"):
-            case "complete":
-                return message["result"]
-            case "input_required":
-                why = "the tool asks for more input, which this call cannot give"
-                raise McpError(why, "Call it with all arguments.")
-        raise McpError(f"the answer to {method} is of a kind that kaos does not know", "Update kaos.")
+        return message["result"]
 
     # The eras with a handshake.
 
@@ -279,7 +313,7 @@ class Session:
         yield Send("POST", headers, body)
 
     def _initialize(self, version: str) -> Flow[tuple[Object, Head]]:
-        params = {"protocolVersion": version, "capabilities": {}, "clientInfo": CLIENT}
+        params = {"protocolVersion": version, "capabilities": self._capabilities, "clientInfo": CLIENT}
         return (yield from self._exchange("initialize", params, None))
 
     def _in_session(self, method: str, params: Object, on_progress: Progress | None) -> Flow[Object]:
@@ -321,7 +355,7 @@ class Session:
             message = yield from self._from_events(number, on_progress)
         elif head.media_type == "application/json":
             message = parse((yield from self._body()))
-            _check_response(message, number)
+            check_response(message, number)
         else:
             raise McpError(f"HTTP {head.status} {head.media_type or 'without a body'} is no MCP answer", "")
         if "result" in message and not 200 <= head.status < 300:
@@ -347,7 +381,7 @@ class Session:
             for data in events.feed(chunk):
                 message = parse(data)
                 if "method" not in message:
-                    _check_response(message, number)
+                    check_response(message, number)
                     if answer is not None:
                         raise McpError("the server answered twice", "")
                     answer = message
@@ -355,7 +389,7 @@ class Session:
                     asides += 1
                     if asides > MAX_ASIDES:
                         raise McpError("the server asks without end instead of answering", "")
-                    yield from self._refuse(message)
+                    yield from self._reply(message)
                 elif message["method"] == "notifications/progress" and on_progress:
                     _tell(on_progress, _dict(message.get("params")))
                 elif message["method"] == "notifications/message" and self._on_log:
@@ -365,11 +399,18 @@ class Session:
                 return answer
         raise McpError("the server ended the answer before it was complete", "")
 
-    def _refuse(self, message: Object) -> Flow[None]:
-        """Answer a request of the server: a ping with a pong, all else with `not found`. It must not wait for ever."""
+    def _reply(self, message: Object) -> Flow[None]:
+        """Answer a request of the server: a ping with a pong, a question with what is said to it, all else with
+        `not found`. It must not wait for ever."""
         reply: Object = {"jsonrpc": "2.0", "id": message["id"]}
+        question = question_of(message)
         if message["method"] == "ping":
             reply["result"] = {}
+        elif question is not None and self._on_ask is not None:
+            try:
+                reply["result"] = question.result(self._on_ask(question))
+            except Declined as declined:
+                reply["error"] = {"code": DECLINED, "message": declined.cause}
         else:
             reply["error"] = {"code": METHOD_NOT_FOUND, "message": "this client offers no such capability"}
         headers, _ = handshake_request(None, "", {}, self.protocol_version, self._id, False)
@@ -378,18 +419,6 @@ class Session:
 
 class _SessionGone(Exception):
     """The server has forgotten the session (404): a new one is due."""
-
-
-def _check_response(message: Object, number: int) -> None:
-    """Raises McpError for what is no response to request `number`. An error may lack the id: JSON-RPC has it so."""
-    number_given = message.get("id")
-    if ("result" in message) == ("error" in message):
-        raise McpError("the answer holds neither result nor error, or both", "")
-    if "result" in message and not isinstance(message["result"], dict):
-        raise McpError("the answer's result is no object", "")
-    mine = number_given == number and not isinstance(number_given, bool)
-    if not mine and not ("error" in message and number_given is None):
-        raise McpError("the answer belongs to no request", "")
 
 
 def _is_content(item: Any) -> bool:

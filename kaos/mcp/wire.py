@@ -77,13 +77,13 @@ def header_value(text: str) -> str:
 
 
 def modern_request(
-    number: int, method: str, params: Object, progress: bool, logs: bool = False
+    number: int, method: str, params: Object, progress: bool, logs: bool = False, capabilities: Object | None = None
 ) -> tuple[dict[str, str], bytes]:
     """Headers and body of one self-contained request."""
     meta = {
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientInfo": CLIENT,
-        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientCapabilities": capabilities or {},
     }
     if progress:
         meta["progressToken"] = number
@@ -169,6 +169,18 @@ def parse(data: bytes) -> Object:
     if not _is_shallow(found):
         raise McpError(f"the answer is nested more than {MAX_DEPTH} deep", "")
     return found
+
+
+def check_response(message: Object, number: int) -> None:
+    """Raises McpError for what is no response to request `number`. An error may lack the id: JSON-RPC has it so."""
+    number_given = message.get("id")
+    if ("result" in message) == ("error" in message):
+        raise McpError("the answer holds neither result nor error, or both", "")
+    if "result" in message and not isinstance(message["result"], dict):
+        raise McpError("the answer's result is no object", "")
+    mine = number_given == number and not isinstance(number_given, bool)
+    if not mine and not ("error" in message and number_given is None):
+        raise McpError("the answer belongs to no request", "")
 
 
 def _refuse_constant(name: str) -> Any:

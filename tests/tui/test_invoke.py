@@ -12,10 +12,13 @@ from textual.widgets import Checkbox, Input, Select, TextArea
 
 from kaos.tui.forms.fields import FieldView
 from kaos.tui.screens.invoke import InvokeScreen
+from kaos.tui.screens.question import QuestionScreen
 from kaos.tui.state import directory
 from kaos.tui.widgets.chrome import CommandLine
 from kaos.tui.widgets.jsontree import JsonTree
+from tests.conftest import KAOS
 from tests.tui.conftest import SIZES, assert_snapshot, screen_text, shows, until
+from tests.tui.terminal import Terminal
 from tests.tui.workshop import workshop  # noqa: F401
 
 
@@ -251,3 +254,68 @@ def test_the_history_has_an_end(tmp_path):
     assert len(mine.all()) == calls.KEPT
     assert calls.Calls("c", "n", "s", "tool-0", path).all() == []
     assert len(json.loads(path.read_text())) == calls.TOOLS
+
+
+async def asked(pilot):
+    await pilot.press("ctrl+r")
+    await until(pilot, lambda: isinstance(pilot.app.screen, QuestionScreen))
+
+
+async def test_what_a_tool_asks_back_is_a_form_that_is_filled_and_sent(at):
+    async with at("deliver") as pilot:
+        await asked(pilot)
+        assert shows(pilot, "workshop/workshop asks")
+        assert shows(pilot, "Where to \\e[31mbring"), "what a server says is shown, never done"
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: shows(pilot, "✖ street"))
+        await fill(pilot, street="Main Street 1", floor="2")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: shows(pilot, "✔ done"))
+        assert (await answered(pilot)).text.startswith('accept: {"floor": 2')
+
+
+@pytest.mark.parametrize(("key", "action"), [("ctrl+n", "decline"), ("escape", "cancel")])
+async def test_a_question_is_declined_or_left_open(at, key, action):
+    async with at("deliver", size=(80, 24)) as pilot:
+        await asked(pilot)
+        await until(pilot, lambda: shows(pilot, "Decline") and shows(pilot, "Leave open"))
+        await pilot.press(key)
+        await until(pilot, lambda: shows(pilot, "✔ done"))
+        assert (await answered(pilot)).text == f"{action}: null"
+
+
+async def test_words_in_place_of_a_models_are_written_by_whoever_sits_there(at):
+    async with at("slogan") as pilot:
+        await asked(pilot)
+        assert shows(pilot, "wants what a model would say")
+        assert shows(pilot, "A slogan for oak?")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: shows(pilot, "Nothing is said yet."))
+        await pilot.press(*"Oak", "ctrl+r")
+        await until(pilot, lambda: shows(pilot, "✔ done"))
+        assert (await answered(pilot)).text == "Oak"
+
+
+def test_the_command_asks_on_a_terminal(place, workshop):  # noqa: F811
+    invoke = [*KAOS, "mcp", "invoke", "workshop", "deliver", "-n", workshop, "-o", "text"]
+    with Terminal(invoke, place.env) as terminal:
+        terminal.until("[c]ancel")
+        terminal.send("a\r")
+        terminal.until("Where to)")
+        assert "\x1b[31m" not in terminal.output.decode()
+        terminal.send("Main Street 1\r")
+        for field in ("floor", "speed", "lift"):
+            terminal.until(field)
+            if field == "floor":
+                terminal.send("high\r")
+                terminal.until("integer")
+            terminal.send("\r")
+        terminal.until('"street": "Main Street 1"')
+        assert '"floor": 0' in terminal.text
+        assert terminal.ended() == 0
+
+
+def test_the_command_asks_nobody_without_a_terminal(place, workshop):  # noqa: F811
+    refused = place.run("mcp", "invoke", "workshop", "deliver", "-n", workshop)
+    assert refused.code == 1
+    assert "Call it with all arguments, or from a terminal" in refused.stderr

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from kaos.actions.conversation import Cancellation, Cancelled
 from kaos.errors import KaosError, NotFound
 from kaos.kube import sanitize
 from kaos.kube.names import nearest
+from kaos.mcp.questions import Question, Reply
 from kaos.tui.calls import Call, Calls
 from kaos.tui.forms.schemaform import SchemaForm
 from kaos.tui.places import Place
@@ -216,6 +218,7 @@ class InvokeScreen(ConsoleScreen):
             if not await self.confirm(f"{self.place.item} of {where} may destroy something.", verb="call it"):
                 return
         running = self._under_way = _Running()
+        self._loop = asyncio.get_running_loop()
         try:
             answer, failure = await asyncio.to_thread(self._invoke, running, given), None
         except KaosError as error:
@@ -240,8 +243,22 @@ class InvokeScreen(ConsoleScreen):
         place = self.place
         return mcp.invoke(
             self.session.client(), place.name, place.namespace or "", place.item, given, CALL_TIMEOUT_S,
-            running.on_progress, running.on_log, running.cancellation,
+            running.on_progress, running.on_log, running.cancellation, self._asked_back,
         )  # fmt: skip
+
+    def _asked_back(self, question: Question) -> Reply:
+        """From the call's thread: put what the server asks back, and wait for what is said to it."""
+        reply: Future[Reply] = Future()
+        self._loop.call_soon_threadsafe(self._put, question, reply)
+        return reply.result()
+
+    def _put(self, question: Question, reply: Future[Reply]) -> None:
+        from kaos.tui.screens.question import LEFT_OPEN, QuestionScreen
+
+        if self.is_mounted and self._under_way is not None:
+            self.app.push_screen(QuestionScreen(question, f"{self.place.namespace}/{self.place.name}", reply))
+        else:
+            reply.set_result(LEFT_OPEN)
 
     def action_leave(self) -> None:
         """Esc cancels the call that runs; leads from the answer to the form; then back."""

@@ -17,6 +17,7 @@ from kaos.actions.kinds import MCPSERVER
 from kaos.cluster import Client, wait
 from kaos.errors import KaosError, UsageError
 from kaos.kube.resources import DEPLOYMENTS, NAMESPACES, SERVICES
+from kaos.mcp.questions import Decision, Reply
 
 SERVER = Path(__file__).parents[2] / "workshop_server.py"
 VERSIONS = {"modern": "2026-07-28", "sessions": "2025-11-25"}
@@ -162,3 +163,80 @@ def test_a_prompt_asked_wrongly_is_explained(server, prompt, arguments, cause):
     with pytest.raises(UsageError) as wrong:
         offers.get_prompt(client, "workshop", namespace, prompt, arguments, 30)
     assert wrong.value.cause == cause
+
+
+def answering(decision, content=None):
+    """Whoever is asked; and what was asked."""
+    asked = []
+
+    def ask(question):
+        asked.append(question)
+        return Reply(decision, content)
+
+    return ask, asked
+
+
+def test_what_a_tool_asks_back_is_answered_and_it_goes_on(server):
+    where = {"street": "Main Street 1", "floor": 2, "lift": True}
+    ask, asked = answering(Decision.ACCEPT, where)
+    answer = call(server, "deliver", on_ask=ask)
+    assert [one.message for one in asked] == ["Where to \x1b[31mbring\x1b[0m it?"]
+    assert asked[0].schema["required"] == ["street"]
+    action, _, content = answer.text.partition(": ")
+    assert action == "accept"
+    assert json.loads(content).items() >= where.items()
+
+
+@pytest.mark.parametrize("decision", [Decision.DECLINE, Decision.CANCEL])
+def test_a_question_may_be_declined_or_left_open(server, decision):
+    ask, _ = answering(decision)
+    assert call(server, "deliver", on_ask=ask).text == f"{decision.value}: null"
+
+
+def test_a_tool_that_wants_a_models_words_gets_a_persons(server):
+    ask, (asked) = answering(Decision.ACCEPT, "Oak is okay")
+    assert call(server, "slogan", on_ask=ask).text == "Oak is okay"
+    assert asked[0].wants_text
+    assert asked[0].message == "Be brief.\nuser: A slogan for oak?"
+
+
+def test_a_models_words_may_be_refused(server):
+    ask, _ = answering(Decision.DECLINE)
+    try:
+        answer = call(server, "slogan", on_ask=ask)
+    except KaosError as declined:
+        told = declined.cause
+    else:
+        assert answer.is_error
+        told = answer.text
+    assert "declined" in told
+
+
+@pytest.mark.parametrize("tool", ["deliver", "slogan"])
+def test_a_tool_that_asks_where_nobody_can_be_asked_fails_and_says_so(server, tool):
+    try:
+        answer = call(server, tool)
+    except KaosError:
+        return
+    assert answer.is_error
+
+
+def test_to_think_about_a_question_takes_none_of_the_servers_time(server):
+    client, namespace = server
+
+    def slowly(question):
+        time.sleep(2.5)
+        return Reply(Decision.DECLINE)
+
+    assert mcp.invoke(client, "workshop", namespace, "deliver", {}, 2, on_ask=slowly).text == "decline: null"
+
+
+def test_a_call_can_be_cancelled_while_it_waits_for_an_answer(server):
+    cancellation = Cancellation()
+
+    def leave(question):
+        cancellation.ask()
+        return Reply(Decision.CANCEL)
+
+    with pytest.raises(Cancelled):
+        call(server, "deliver", on_ask=leave, cancellation=cancellation)
