@@ -35,9 +35,12 @@ KIND_LABEL = "kaos.tools/kind"
 HASH_ANNOTATION = "kaos.tools/applied-hash"
 CONFIG_HASH_ANNOTATION = "kaos.tools/config-hash"  # on the pod template: what is referenced, so that changes roll pods
 ALLOW_ANNOTATION = "kaos.tools/allow"  # on a ServiceAccount: which KAOS resources may use it
+DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
 LOCAL_COMMAND_ANNOTATION = "local.kaos.tools/command."  # + container: what a local cluster runs in place of the image
 
 MCP_CONTAINER = "mcp-server"
+BRIDGE_CONTAINER = "bridge"
+INSTALL_CONTAINER = "stdio-exec"
 MODEL_CONTAINER = "model-api"
 CHECK_CONTAINER = "check-config"
 AGENT_CONTAINER = "agent"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kaos.api.names import AGENT_CONTAINER, AGENTS, MCP_CONTAINER, MCPSERVERS, MODEL_CONTAINER, MODELAPIS
+from kaos.api.names import AGENTS, MCPSERVERS, MODELAPIS
 from kaos.kube.resources import Resource
 from kaos.operator.decide import agent, mcpserver, modelapi
 from kaos.operator.decide.world import Decision, World
@@ -19,16 +19,15 @@ class Kind:
     """One kind of the group kaos.tools."""
 
     resource: Resource
-    container: str  # the main container of its pods
     decide: Callable[[Object, World], Decision]
 
 
 KINDS = {
     kind.resource.kind: kind
     for kind in (
-        Kind(MCPSERVERS, MCP_CONTAINER, mcpserver.decide),
-        Kind(MODELAPIS, MODEL_CONTAINER, modelapi.decide),
-        Kind(AGENTS, AGENT_CONTAINER, agent.decide),
+        Kind(MCPSERVERS, mcpserver.decide),
+        Kind(MODELAPIS, modelapi.decide),
+        Kind(AGENTS, agent.decide),
     )
 }
 

@@ -107,7 +107,8 @@ class Reconciler:
         places = [*((resource, name) for resource in self._children), (CONFIGMAPS, f"{name}-config")]
         live = {(r.kind, child): found for r, child in places if (found := cache.get(r, namespace, child))}
         pods = tuple(cache.of(PODS, namespace, key.kind, key.name))
-        self._handshakes.forget(key, {health.identity(pod, KINDS[key.kind].container) for pod in pods})
+        containers = ((pod, one["name"]) for pod in pods for one in pod["spec"]["containers"])
+        self._handshakes.forget(key, {health.identity(pod, name) for pod, name in containers})
         return World(
             settings=self._settings,
             now=times.now(),

@@ -38,6 +38,7 @@ class Settings:
         )
         parser.add_argument("--host", default=environ.get("HOST", "0.0.0.0"))
         parser.add_argument("--port", type=int, default=environ.get("PORT", "8000"))
+        parser.add_argument("--path", default=cls.path, help="of the MCP endpoint")
         parser.add_argument("--idle", type=float, default=cls.idle_s, help="seconds until an unused session ends")
         parser.add_argument("--sessions", type=int, default=cls.most_sessions, help="how many there may be at once")
         parser.add_argument("--socket", default="", metavar="PATH", help="of stdio-exec, in place of a command")
@@ -58,6 +59,7 @@ class Settings:
             host=told.host,
             port=told.port,
             token=environ.get(TOKEN, ""),
+            path=told.path,
             idle_s=told.idle,
             most_sessions=told.sessions,
             socket=told.socket,

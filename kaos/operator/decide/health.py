@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from kaos.api.names import CHECK_CONTAINER, Reason
+from kaos.api.names import BRIDGE_CONTAINER, CHECK_CONTAINER, Reason
 from kaos.operator.decide.world import Problem
 
 Object = dict[str, Any]
@@ -105,7 +105,8 @@ def _why(pod: Object) -> Problem | None:
     for container in status.get("initContainerStatuses") or ():
         if not _ended_well(container) and (found := _container_problem(container)):
             return found
-    for container in status.get("containerStatuses") or ():
+    # What is wrong with the server itself says more than what its bridge has noticed of it.
+    for container in sorted(status.get("containerStatuses") or (), key=lambda one: one["name"] == BRIDGE_CONTAINER):
         if found := _container_problem(container):
             return found
     return None
@@ -141,6 +142,8 @@ def _container_problem(container: Object) -> Problem | None:
     again = container.get("restartCount", 0)
     if ended.get("reason") == "StartError":
         return Problem(Reason.CRASH_LOOPING, f"container {name} cannot be started: {said}; check its command")
+    if name == BRIDGE_CONTAINER and said:
+        return Problem(Reason.CRASH_LOOPING, f"{said} (restarts: {again})")
     tail = f": {said}" if said else "; read its log"
     return Problem(Reason.CRASH_LOOPING, f"container {name} ended with code {code} (restarts: {again}){tail}")
 
@@ -173,6 +176,8 @@ def waiting_for(pods: Iterable[Object], container: str) -> str:
         secrets = ", ".join(sorted(_secret_volumes(pod)))
         return f"the pod's volumes are being set up; they need Secret {secrets}" if secrets else ""
     status = _status_of(pod, container)
+    if "running" in (status.get("state") or {}) and container == BRIDGE_CONTAINER:
+        return "the pod runs, but the server behind its bridge has not answered yet"
     if "running" in (status.get("state") or {}):
         return f"container {container} runs, but does not accept connections on its port yet"
     return ""

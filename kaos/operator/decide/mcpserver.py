@@ -5,15 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from kaos.api.names import ALIASES, CUSTOM, DEFAULT_PATH, MCP_CONTAINER, REGISTRY_CONFIGMAP, Reason
+from kaos.api.names import (
+    ALIASES,
+    BRIDGE_CONTAINER,
+    CUSTOM,
+    DEFAULT_PATH,
+    MCP_CONTAINER,
+    REGISTRY_CONFIGMAP,
+    SERVICE_PORT,
+    Reason,
+)
 from kaos.api.registry import Registry, Runtime
 from kaos.kube.names import nearest
-from kaos.operator.decide import podspec, status, workload
+from kaos.operator.decide import bridge, podspec, status, workload
 from kaos.operator.decide.workload import Blocked, Main
-from kaos.operator.decide.world import Decision, Handshake, World
+from kaos.operator.decide.world import Decision, Handshake, Settings, World
 
 Object = dict[str, Any]
+REMOTE = "remote"
 CUSTOM_PARAMS_VARIABLE = "MCP_PARAMS"
+START_S = 180  # programs that are fetched first take their time
 
 
 def decide(server: Object, world: World) -> Decision:
@@ -24,7 +35,7 @@ def decide(server: Object, world: World) -> Decision:
     blocked = world.refused
     try:
         runtime = resolve(server, world.registry, world.settings.system_namespace)
-        main = _main(server, runtime)
+        main = _main(server, runtime, world.settings)
         pod = workload.pod_of(server, main, world)
         mentions = workload.mentions(pod, world)
         workload.judge(server, pod, world)
@@ -33,11 +44,12 @@ def decide(server: Object, world: World) -> Decision:
     except Blocked as stop:
         blocked = stop.problem
     current = workload.is_current(deployment, wanted)
-    verdict, pod_to_ask, spoke = workload.verdict(server, MCP_CONTAINER, world, deployment, current)
+    serving = BRIDGE_CONTAINER if bridge.is_in(deployment) else MCP_CONTAINER
+    verdict, pod_to_ask, spoke = workload.verdict(server, serving, world, deployment, current)
     verdict = replace(verdict, blocked=blocked, lost=lost)
     described = status.common(server, verdict, deployment, world.now) | _described(server, runtime, spoke)
     path = described.get("path") or DEFAULT_PATH
-    ask = workload.ask_of(pod_to_ask, MCP_CONTAINER, path, "mcp") if pod_to_ask else None
+    ask = workload.ask_of(pod_to_ask, serving, path, "mcp") if pod_to_ask else None
     return Decision(described, wanted, status.transition(server, verdict), ask, mentions)
 
 
@@ -48,9 +60,10 @@ def resolve(server: Object, registry: Registry | None, system_namespace: str) ->
     """The runtime that the server names, with its own port, path and transport. Raises Blocked."""
     spec = server["spec"]
     name = spec.get("runtime")
-    for field, what in (("remote", "spec.remote"), ("package", "runtime package"), ("tools", "spec.tools")):
-        if spec.get(field):
-            raise Blocked(Reason.BRIDGE_UNAVAILABLE, f"{what} needs the bridge, which this version does not have")
+    if spec.get("package"):
+        raise Blocked(Reason.BRIDGE_UNAVAILABLE, "runtime package needs the bridge, which this version does not have")
+    if spec.get("remote"):
+        return Runtime(REMOTE, port=spec.get("port") or SERVICE_PORT, path=spec.get("path") or DEFAULT_PATH)
     if name == CUSTOM:
         image = (spec.get("container") or {}).get("image", "")
         runtime = Runtime(CUSTOM, image=image, paramsEnvVar=CUSTOM_PARAMS_VARIABLE)
@@ -58,8 +71,8 @@ def resolve(server: Object, registry: Registry | None, system_namespace: str) ->
         runtime = _registered(ALIASES.get(name, name), name, registry, f"{system_namespace}/{REGISTRY_CONFIGMAP}")
     overrides = {field: spec[field] for field in ("port", "path", "transport") if spec.get(field)}
     runtime = replace(runtime, **overrides)
-    if runtime.transport == "stdio" or not runtime.image:
-        why = f"runtime {name} speaks stdio only" if runtime.image else f"runtime {name} is a package"
+    if not runtime.image:
+        why = f"runtime {name} is a package"
         raise Blocked(Reason.BRIDGE_UNAVAILABLE, f"{why}: it needs the bridge, which this version does not have")
     return runtime
 
@@ -80,13 +93,23 @@ def _registered(name: str, asked: str, registry: Registry | None, where: str) ->
     raise Blocked(Reason.RUNTIME_NOT_FOUND, f"there is no runtime {asked}; {hint}: {', '.join(known)}")
 
 
-def _main(server: Object, runtime: Runtime) -> Main:
+def _main(server: Object, runtime: Runtime, settings: Settings) -> Main:
     """Raises Blocked."""
-    params = server["spec"].get("params")
+    spec = server["spec"]
+    if remote := spec.get("remote"):
+        return Main(
+            MCP_CONTAINER,
+            settings.bridge_image,
+            runtime.port,
+            env=tuple(bridge.remote_env(remote)),
+            command=bridge.COMMAND,
+            args=tuple(bridge.remote_arguments(runtime.path, remote, spec.get("tools"))),
+        )
+    params = spec.get("params")
     if params and not runtime.paramsEnvVar:
         raise Blocked(Reason.INVALID_PARAMS, f"runtime {runtime.name} takes no params; remove spec.params")
     given = podspec.plain_env({runtime.paramsEnvVar: params}) if params else []
-    return Main(
+    main = Main(
         MCP_CONTAINER,
         runtime.image,
         runtime.port,
@@ -95,6 +118,22 @@ def _main(server: Object, runtime: Runtime) -> Main:
         args=runtime.args,
         writable_root=runtime.writableRoot,
         local_command=runtime.local_command,
+        start_s=START_S,
+    )
+    tools = {key: patterns for key, patterns in (spec.get("tools") or {}).items() if patterns}
+    if runtime.transport != "stdio" and not tools:
+        return main
+    if runtime.transport != "stdio":
+        port = bridge.port_in_front(runtime.port)
+        front = bridge.before_http(settings, port, runtime.port, runtime.path, START_S, tools)
+        return replace(main, port=port, inner_port=runtime.port, front=front)
+    return replace(
+        main,
+        init=(bridge.installer(settings),),
+        volumes=(bridge.VOLUME,),
+        mounts=(bridge.MOUNT,),
+        front=bridge.before_stdio(settings, runtime.port, runtime.path, START_S, tools),
+        wrapper=bridge.WRAPPER,
     )
 
 

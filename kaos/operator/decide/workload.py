@@ -10,6 +10,7 @@ from typing import Any
 from kaos.api.names import (
     ALLOW_ANNOTATION,
     CONFIG_HASH_ANNOTATION,
+    DEFAULT_CONTAINER_ANNOTATION,
     LOCAL_COMMAND_ANNOTATION,
     SERVICE_PORT,
     Reason,
@@ -22,6 +23,7 @@ from kaos.operator.decide.status import Verdict
 from kaos.operator.decide.world import Ask, Child, Handshake, Problem, Settings, World, left_behind, made_for
 
 Object = dict[str, Any]
+INNER_PORT_NAME = "server"
 MENTIONS_LIMIT = 64  # ConfigMaps and Secrets: each is watched by a request of its own
 _ANSWERS = (Reason.HANDSHAKE_FAILED, Reason.NOT_AN_MCP_SERVER)
 
@@ -61,6 +63,9 @@ class Main:
     storage: Storage | None = None
     start_s: int = 180  # how long a start may take
     local_command: tuple[str, ...] = ()  # what a local cluster runs in place of image and command
+    front: Object | None = None  # the container that serves in place of the main one
+    inner_port: int = 0  # where the main one serves it over HTTP
+    wrapper: tuple[str, ...] = ()  # what comes before the main container's command
 
 
 def own_deployment(owner: Object, world: World) -> Object | None:
@@ -75,21 +80,26 @@ def own_deployment(owner: Object, world: World) -> Object | None:
 def pod_of(owner: Object, main: Main, world: World) -> Object:
     """The pod spec: generated < container < podSpec. Raises Blocked."""
     spec = owner["spec"]
-    generated = {"PORT": str(main.port), "LOG_LEVEL": world.settings.log_level, "HOME": "/tmp"}  # noqa: S108
+    generated = _listens(main) | {"LOG_LEVEL": world.settings.log_level, "HOME": "/tmp"}  # noqa: S108
     security = podspec.CONTAINER_SECURITY | ({"readOnlyRootFilesystem": False} if main.writable_root else {})
     container = {
         "name": main.name,
         "image": main.image,
         "imagePullPolicy": "IfNotPresent",
-        "ports": [{"name": children.PORT_NAME, "containerPort": main.port, "protocol": "TCP"}],
         "env": podspec.env_list(podspec.plain_env(generated | _telemetry_env(owner, world.settings)), main.env),
         "resources": podspec.RESOURCES,
         "securityContext": security,
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "lifecycle": {"preStop": {"sleep": {"seconds": children.DRAIN_S}}},
         "volumeMounts": [podspec.TMP_MOUNT, *main.mounts],
-        **children.probes(main.start_s),
     }
+    if main.front is None:
+        container |= {
+            "ports": [{"name": children.PORT_NAME, "containerPort": main.port, "protocol": "TCP"}],
+            "lifecycle": {"preStop": {"sleep": {"seconds": children.DRAIN_S}}},
+            **children.probes(main.start_s),
+        }
+    elif main.inner_port:
+        container["ports"] = [{"name": INNER_PORT_NAME, "containerPort": main.inner_port, "protocol": "TCP"}]
     if main.command:
         container["command"] = list(main.command)
     if main.args:
@@ -104,7 +114,7 @@ def pod_of(owner: Object, main: Main, world: World) -> Object:
         "enableServiceLinks": False,
         "securityContext": podspec.POD_SECURITY,
         "terminationGracePeriodSeconds": 30,
-        "containers": [container],
+        "containers": [container, main.front] if main.front else [container],
         "volumes": volumes,
     } | ({"serviceAccountName": account} if account else {})
     if main.init:
@@ -113,6 +123,13 @@ def pod_of(owner: Object, main: Main, world: World) -> Object:
         return podspec.override(pod, main.name, spec.get("container"), spec.get("podSpec"))
     except PatchError as error:
         raise Blocked(Reason.INVALID_POD_SPEC, f"{error}; see: kubectl explain pod.spec") from None
+
+
+def _listens(main: Main) -> dict[str, str]:
+    if main.front is None:
+        return {"PORT": str(main.port)}
+    # Whoever heeds HOST cannot be reached past the container in front; before others the NetworkPolicy stands.
+    return {"PORT": str(main.inner_port), "HOST": "127.0.0.1"} if main.inner_port else {}
 
 
 def _volume(owner: Object, storage: Storage) -> Object:
@@ -204,6 +221,10 @@ def plan(
     Without `routed` there is no HTTPRoute. `config` is the content of a ConfigMap of the resource's own.
     """
     annotations = _local_command(main, pod)
+    if main.front is not None:
+        annotations[DEFAULT_CONTAINER_ANNOTATION] = main.name
+    if main.wrapper:
+        pod = _wrapped(main, pod)
     own = {children.config_name(owner)} if config is not None else set()
     missing = _missing_reference(pod, world, own)
     if missing is None:
@@ -236,7 +257,20 @@ def _local_command(main: Main, pod: Object) -> dict[str, str]:
     own = container.get("image") != main.image or (container.get("command") or []) != list(main.command)
     if own or not main.local_command:
         return {}
-    return {LOCAL_COMMAND_ANNOTATION + main.name: json.dumps(list(main.local_command))}
+    words = list(main.local_command)
+    if main.wrapper:
+        words = [*main.wrapper, *words, *(container.get("args") or ())]
+    return {LOCAL_COMMAND_ANNOTATION + main.name: json.dumps(words)}
+
+
+def _wrapped(main: Main, pod: Object) -> Object:
+    """The wrapper starts the whole command of the main container. Raises Blocked."""
+    container = dict(podspec.container(pod, main.name))
+    if not (command := container.get("command")):
+        message = "transport stdio needs spec.container.command: an image's own entrypoint cannot be read"
+        raise Blocked(Reason.INVALID_POD_SPEC, message)
+    container["command"] = [*main.wrapper, *command, *(container.pop("args", None) or ())]
+    return pod | {"containers": [container if one["name"] == main.name else one for one in pod["containers"]]}
 
 
 def _missing_reference(pod: Object, world: World, own: set[str]) -> Problem | None:

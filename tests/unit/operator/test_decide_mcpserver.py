@@ -160,10 +160,9 @@ NEW = [
          told="FTFF"),
     Case("a runtime that is a package", server(runtime="everything"), world(), "Failed", Reason.BRIDGE_UNAVAILABLE,
          told="FTFF"),
-    Case("stdio", server(runtime="custom", transport="stdio", container=STDIO), world(), "Failed",
-         Reason.BRIDGE_UNAVAILABLE, told="FTFF"),
-    Case("a runtime that speaks stdio", server(runtime="stdio"), world(), "Failed", Reason.BRIDGE_UNAVAILABLE,
-         told="FTFF"),
+    Case("stdio without a command", server(runtime="github", transport="stdio", container={"env": [
+             {"name": "GITHUB_TOKEN", "value": "x"}, {"name": "GITHUB_ORG", "value": "x"}]}), world(), "Failed",
+         Reason.INVALID_POD_SPEC, ("transport stdio needs spec.container.command", "entrypoint"), told="FTFF"),
     Case("a remote server", server(runtime=None, remote={"url": "https://example.org/mcp"}), world(), "Failed",
          Reason.BRIDGE_UNAVAILABLE, told="FTFF"),
     Case("a tool filter", server(tools={"allow": ["add"]}), world(), "Failed", Reason.BRIDGE_UNAVAILABLE, told="FTFF"),
