@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from typing import Any
 
@@ -61,3 +62,12 @@ def reason(obj: dict[str, Any] | None) -> str:
 
 def message(obj: dict[str, Any] | None) -> str:
     return (obj or {}).get("status", {}).get("message", "")
+
+
+def meets(kaos, name: str, namespace: str) -> None:
+    """Wait until the agent has met all its peers: a Service is reachable a moment after its pod is ready."""
+    for _ in range(60):
+        found = json.loads(kaos("agent", "tools", name, "-n", namespace, "-o", "json").ok().stdout)
+        if all(peer["ready"] for peer in found["peers"]):
+            return
+    raise AssertionError(found["peers"])

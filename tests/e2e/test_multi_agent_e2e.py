@@ -7,18 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories import agent, manifests, modelapi
+from tests.stories import agent, manifests, meets, modelapi
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
-
-
-def meets(kaos, name: str, namespace: str) -> None:
-    """Wait until the agent has met all its peers: a Service is reachable a moment after its pod is ready."""
-    for _ in range(60):
-        found = json.loads(kaos("agent", "tools", name, "-n", namespace, "-o", "json").ok().stdout)
-        if all(peer["ready"] for peer in found["peers"]):
-            return
-    raise AssertionError(found["peers"])
 
 
 def test_a_coordinator_delegates_to_its_workers(kaos, namespace):
@@ -51,8 +42,9 @@ def test_a_circle_of_delegation_ends_with_a_word(kaos, namespace):
     kaos("apply", "-f", "-", "-n", namespace, "--wait", stdin=text).ok()
     meets(kaos, "ping", namespace)
     meets(kaos, "pong", namespace)
-    said = kaos("agent", "invoke", "ping", "-n", namespace, "--message", "go", timeout_s=60).ok()
-    assert said.stdout == "ping is done\n"
+    said = kaos("agent", "invoke", "ping", "-n", namespace, "--message", "go", "-o", "json", timeout_s=60).ok()
+    (step,) = json.loads(said.stdout)["steps"]
+    assert step["result"] == "pong is done"
     session = json.loads(kaos("agent", "memory", "pong", "-n", namespace, "-o", "json").ok().stdout)[0]["id"]
     events = json.loads(
         kaos("agent", "memory", "pong", "-n", namespace, "--session", session, "-o", "json").ok().stdout

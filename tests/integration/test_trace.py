@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from tests.stories import agent, manifests, mcpserver, modelapi
+from tests.stories import agent, manifests, mcpserver, meets, modelapi
 
 NETWORK = {"expose": True}
 ADD = 'call add {"a": 2, "b": 3}'
@@ -19,6 +19,7 @@ def test_a_delegation_is_followed_down_to_the_tool(kaos, namespace):
         agent("boss", agentNetwork={"access": ["adder"]}),
     )
     kaos("apply", "-f", "-", "-n", namespace, "--wait", stdin=text).ok()
+    meets(kaos, "boss", namespace)
     words = f"call delegate_to_adder {json.dumps({'message': ADD})}"
     kaos("agent", "invoke", "boss", "-n", namespace, "--session", "s1", "-m", words).ok()
     shown = re.sub(r"\d+(\.\d)? (ms|s)\b", "T", kaos("trace", "boss", "-n", namespace, COLUMNS="200").ok().stdout)

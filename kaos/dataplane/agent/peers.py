@@ -34,6 +34,8 @@ CARD_TIMEOUT_S = 5.0
 FIRST_CARD_S = 3.0
 RENEW_S, FIRST_RETRY_S, LAST_RETRY_S = 60.0, 0.5, 5.0
 CONNECT_S = 5.0
+# A Service is reachable some seconds after its pod: who asked for its name too early is denied it for five more.
+YOUNG_S, PATIENCE_S, ASK_AGAIN_S = 30.0, 6.0, 0.25
 CARD_LIMIT_BYTES = 256 * 1024
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 METHOD_NOT_FOUND, VERSION_NOT_SUPPORTED = -32601, -32009
@@ -107,10 +109,10 @@ class Peers:
         self._tasks: list[asyncio.Task[None]] = []
         self._wanted = [asyncio.Event() for _ in self.connections]
         self._all_asked = asyncio.Event()
-        self._first = 0.0
+        self._started = 0.0
 
     def start(self) -> None:
-        self._first = asyncio.get_running_loop().time() + FIRST_CARD_S
+        self._started = asyncio.get_running_loop().time()
         pairs = zip(self.connections, self._wanted, strict=True)
         self._tasks = [asyncio.create_task(self._keep_asking(one, wanted)) for one, wanted in pairs]
 
@@ -123,7 +125,7 @@ class Peers:
         """A tool for each peer, there or not: its name is known. Only soon after the start is anything waited for."""
         if self.connections and not self._all_asked.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(self._first):
+                async with asyncio.timeout_at(self._started + FIRST_CARD_S):
                     await self._all_asked.wait()
         for one, wanted in zip(self.connections, self._wanted, strict=True):
             if one.failures and time.monotonic() - one.asked_at > FIRST_RETRY_S:
@@ -176,11 +178,20 @@ class Peers:
             raise ToolFailed(refused.message) from None
         headers = {PATH_HEADER: ",".join(travelled)} | self._telemetry.outgoing()
         try:
+            await self._wait_for_young(one)
             return await self._send(one, message, headers, _context(self._own_name, turn.session_id))
         except TimeoutError:
             raise ToolFailed(f"{one.peer.name} did not answer within {self._limits.answer_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise ToolFailed(f"{one.peer.name} at {one.card_url} cannot be reached: {worded(error)}") from None
+
+    async def _wait_for_young(self, one: PeerConnection) -> None:
+        """Soon after the start, give a peer that has not been met some time to appear."""
+        loop = asyncio.get_running_loop()
+        end = min(loop.time() + PATIENCE_S, self._started + YOUNG_S)
+        while one.failures and loop.time() < end:
+            await asyncio.sleep(ASK_AGAIN_S)
+            self._wanted[self.connections.index(one)].set()
 
     async def _send(self, one: PeerConnection, message: str, headers: dict[str, str], context: str) -> str:
         sent: Object = {"messageId": uuid.uuid4().hex, "contextId": context}
