@@ -21,13 +21,14 @@ demo: setup ## a local cluster, a tool server, an agent that uses it
 	@$(BIN)/python -m kaos.cli.demo
 
 test: setup ## units and the local cluster end to end; no Docker, no cluster
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not full and not cluster'
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m 'not full and not cluster'
 
 test-full: setup ## what is slow or needs other packages
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group full
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'full and not cluster'
 
 test-cluster: setup ## the same stories on the cluster that KUBECONFIG names
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group full
 	@$(BIN)/python -m pytest -q --place cluster tests/e2e/test_install_e2e.py
 	@$(BIN)/python -m pytest -q --place cluster --ignore tests/e2e/test_install_e2e.py tests/integration tests/e2e tests/parity
 

@@ -15,6 +15,7 @@ from kaos.errors import UsageError
 from kaos.tui.forms import rules
 from kaos.tui.forms.draft import Draft
 from kaos.tui.forms.schema import ABSENT, Kind, form_of, is_secret_name
+from tests.seeds import seeds
 from tests.tui.random_schemas import a_schema, a_value, any_json, junk, type_at_random
 
 
@@ -277,7 +278,7 @@ def test_a_pattern_that_might_never_end_is_left_to_the_server(pattern):
 # Nothing is lost: random schemas, random entries, judged by a validator that others wrote.
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", seeds(60, 300))
 def test_form_to_json_to_form_is_the_identity(seed):
     chance = random.Random(seed)
     made = form_of(a_schema(chance))
@@ -289,7 +290,7 @@ def test_form_to_json_to_form_is_the_identity(seed):
     assert seen(again) == seen(draft)
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", seeds(60, 300))
 def test_what_is_entered_survives_json_and_is_what_the_schema_allows(seed):
     chance = random.Random(10_000 + seed)
     schema = a_schema(chance)
@@ -302,7 +303,7 @@ def test_what_is_entered_survives_json_and_is_what_the_schema_allows(seed):
     assert canonical(Draft.of(draft.field, value).value()) == canonical(value)
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", seeds(60, 200))
 def test_what_the_validator_refuses_the_form_refuses_too(seed):
     chance = random.Random(20_000 + seed)
     schema = a_schema(chance)
@@ -325,7 +326,7 @@ def test_random_entries_do_reach_the_validator():
     assert whole > 60
 
 
-@pytest.mark.parametrize("seed", range(500))
+@pytest.mark.parametrize("seed", seeds(100, 500))
 def test_a_schema_that_is_none_is_asked_and_judged_all_the_same(seed):
     chance = random.Random(30_000 + seed)
     schema = {"type": "object", "properties": {"x": junk(chance, 1), "y": junk(chance, 1)}, "required": junk(chance, 4)}

@@ -12,6 +12,7 @@ from kaos.api.names import Reason
 from kaos.operator.decide import podspec
 from kaos.operator.decide.mcpserver import decide
 from kaos.operator.decide.world import Decision, Settings
+from tests.seeds import seeds
 from tests.unit.operator.worlds import env, main_container, pod_spec, registry_of, server, world
 
 Object = dict[str, Any]
@@ -398,7 +399,7 @@ def shaped(chance: random.Random) -> Object:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(4, 20))
 def test_no_pod_spec_and_no_container_breaks_a_decision(seed: int) -> None:
     chance = random.Random(seed)
     reasons = set()
