@@ -99,9 +99,14 @@ class Plan:
         return {PART_OF: "kaos", ACCOUNT_LABEL: self.account, ACCOUNT_NAMESPACE_LABEL: self.namespace}
 
 
+def account_name(server: str) -> str:
+    """`mcpserver-<name>`."""
+    return child_name("MCPServer", server)
+
+
 def cluster_name(account: str, namespace: str) -> str:
     """`mcpserver-<namespace>-<name>`."""
-    return child_name("MCPServer", f"{namespace}-{account.removeprefix('mcpserver-')}")
+    return child_name("MCPServer", f"{namespace}-{account.removeprefix(account_name(''))}")
 
 
 def _object(resource: Resource, name: str, labels: dict[str, str], namespace: str | None) -> Object:
@@ -111,7 +116,7 @@ def _object(resource: Resource, name: str, labels: dict[str, str], namespace: st
 
 def plan(request: Request, known: Iterable[Served]) -> Plan:
     """What should be, going by what the cluster serves. Raises UsageError for what contradicts itself."""
-    account = child_name("MCPServer", request.name)
+    account = account_name(request.name)
     if not is_dns_label(account):
         raise UsageError(
             f"{request.name!r} cannot be the name of an MCPServer.",

@@ -26,6 +26,7 @@ _VIEWS = (
     ("Events", "What happened lately", Place("events")),
     ("Runtimes", "What MCP servers can be made of", Place("runtimes")),
     ("System", "Operator, versions, registry", Place("system")),
+    ("Rights", "What MCP servers may do on the cluster", Place("accounts")),
     ("Secrets", "Names and keys, never values", Place("secrets")),
     ("Contexts", "Another cluster", Place("contexts")),
     ("Namespaces", "Another namespace", Place("namespaces")),

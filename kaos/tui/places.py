@@ -31,6 +31,8 @@ SCREENS = {
     "contexts": "kaos.tui.screens.contexts:ContextsScreen",
     "namespaces": "kaos.tui.screens.contexts:NamespacesScreen",
     "deploy": "kaos.tui.screens.deploy:DeployScreen",
+    "rbac": "kaos.tui.screens.rbac:RbacScreen",
+    "accounts": "kaos.tui.screens.rbac:AccountsScreen",
 }
 KINDS = ("mcp", "agent", "modelapi")
 # What else a kind or view is called.
@@ -41,14 +43,18 @@ ALIASES = {
     "rt": "runtimes", "ctx": "contexts", "context": "contexts", "ns": "namespaces", "namespace": "namespaces",
     "log": "logs", "tool": "tools", "ev": "events", "event": "events", "x": "map", "graph": "map", "op": "system",
     "operator": "system", "sys": "system", "status": "home", "secret": "secrets", "new": "deploy", "doctor": "why",
+    "rights": "rbac",
 }  # fmt: skip
 _OF_A_RESOURCE = {  # views of one resource -> the kinds that have it
     "logs": KINDS, "why": KINDS, "top": KINDS, "events": KINDS, "map": KINDS, "tools": ("mcp", "agent"),
     "resources": ("mcp",), "prompts": ("mcp",), "chat": ("agent", "modelapi"),
-    "memory": ("agent",), "trace": ("agent",),
+    "memory": ("agent",), "trace": ("agent",), "rbac": ("mcp",),
 }  # fmt: skip
 TABS = ("overview", "pods", "yaml")
-_ALONE = ("home", "map", "why", "top", "events", "runtimes", "system", "secrets", "contexts", "namespaces", "deploy")
+_ALONE = (
+    "home", "map", "why", "top", "events", "runtimes", "system", "secrets", "accounts", "contexts", "namespaces",
+    "deploy",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,8 @@ def _canonical(word: str) -> str | None:
 
 
 def _view(view: str, rest: list[str], namespace: str | None) -> Place:
+    if view == "rbac" and not rest:
+        return Place("accounts", namespace=namespace)
     if view == "runtimes" and rest:
         return Place("runtime", item=rest[0])
     if view == "deploy":

@@ -110,6 +110,7 @@ COMMANDS = (
     "mcp/calculator/resources", "mcp/calculator/prompts", "agent/helper/tools", "agent/helper/chat",
     "agent/helper/memory", "agent/helper/trace", "modelapi/mock/chat", "map", "agent/helper/map", "why",
     "agent/helper/why", "top", "mcp/calculator/top", "runtimes", "runtimes/rawpython", "system",
+    "rbac", "mcp/calculator/rbac",
 )  # fmt: skip
 
 

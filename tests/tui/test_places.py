@@ -27,6 +27,8 @@ PATHS = {
     "runtimes/slack": Place("runtime", item="slack"),
     "map": Place("map"),
     "deploy/agent": Place("deploy", "agent"),
+    "mcp/calculator/rbac": Place("rbac", "mcp", None, "calculator"),
+    "accounts": Place("accounts"),
 }
 
 
@@ -52,6 +54,8 @@ TYPED = {
     "why agent/helper": (Place("why", "agent", None, "helper"), ""),
     "map demo": (Place("map", namespace="demo"), ""),
     "rt": (Place("runtimes"), ""),
+    "rbac": (Place("accounts"), ""),
+    "rbac calculator": (Place("rbac", "mcp", None, "calculator"), ""),
 }
 
 

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.highlight import highlight
 from textual.widgets import Static, TabbedContent, TabPane
 
-from kaos.actions import resources
+from kaos.actions import bridged, resources
 from kaos.actions.describe import pod_state
 from kaos.actions.kinds import Kind
 from kaos.actions.waiting import cure_of
@@ -35,6 +35,7 @@ _FACTS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("Runtime", ("spec", "runtime")), ("Endpoint", ("status", "endpoint")), ("Path", ("status", "path")),
         ("Protocol", ("status", "protocolVersion")), ("Server", ("status", "serverInfo", "name")),
         ("Version", ("status", "serverInfo", "version")), ("Tools", ("status", "toolCount")),
+        ("Account", ("spec", "serviceAccountName")),
     ),
     "agent": (
         ("Model", ("spec", "model")), ("ModelAPI", ("spec", "modelAPI")), ("Endpoint", ("status", "endpoint")),
@@ -73,6 +74,7 @@ class DetailScreen(ObjectVerbs):
         Binding("t", "look('top')", "top", id="detail.top", show=False),
         Binding("M", "look('memory')", "memory", id="detail.memory", show=False),
         Binding("T", "look('trace')", "trace", id="detail.trace", show=False),
+        Binding("a", "look('rbac')", "rights", id="list.rights", show=False),
         Binding("c", "copy_name", "copy name", id="list.copy", show=False),
         *(Binding(str(n + 1), f"tab('{tab}')", tab, id=f"detail.tab-{tab}", show=False) for n, tab in enumerate(TABS)),
     ]
@@ -182,6 +184,10 @@ class DetailScreen(ObjectVerbs):
                 node = node.get(key) if isinstance(node, dict) else None
             if node not in (None, "", []):
                 yield label, node
+        if elsewhere := bridged.remote(spec):
+            yield "Runs elsewhere", elsewhere
+        if self.kind.command == "mcp" and (rules := bridged.rules(spec.get("tools"))):
+            yield "Tools left", rules
         if spec.get("mcpServers"):
             yield "Servers", ", ".join(map(str, spec["mcpServers"]))
         peers = (spec.get("agentNetwork") or {}).get("access")
@@ -231,6 +237,8 @@ class DetailScreen(ObjectVerbs):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "look" and parameters[0] in ("memory", "trace") and self.kind.command != "agent":
+            return False
+        if action == "look" and parameters[0] == "rbac" and self.kind.command != "mcp":
             return False
         return super().check_action(action, parameters)
 
