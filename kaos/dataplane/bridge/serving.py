@@ -7,6 +7,7 @@ connections, finishes what is under way, ends the server's processes, and itself
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import signal
 import socket
@@ -15,7 +16,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from kaos.dataplane import guard
+from kaos.dataplane import egress, guard
 from kaos.dataplane.bridge.app import Bridge
 from kaos.dataplane.bridge.processes import Shared
 from kaos.dataplane.bridge.settings import Settings
@@ -52,6 +53,10 @@ async def _serve(settings: Settings, listening: socket.socket) -> signal.Signals
     for number in (signal.SIGTERM, signal.SIGINT):
         # A second one ends it at once.
         loop.add_signal_handler(number, lambda it=number: sys.exit(1) if asked.done() else asked.set_result(it))
+    exits = egress.Guard(settings.egress)
+    if settings.egress_port is not None:
+        way = egress.environment(await exits.start(settings.egress_port))
+        settings = dataclasses.replace(settings, env=settings.env | way)
     bridge = Relay(settings) if settings.upstream else Bridge(settings)
     if settings.give_up:
         bridge.shared.on_failure = lambda: _consider(bridge.shared, settings.give_up, asked)
@@ -72,6 +77,7 @@ async def _serve(settings: Settings, listening: socket.socket) -> signal.Signals
         await asyncio.sleep(LOCAL_FAREWELL_S if guard.is_loopback(settings.host) else FAREWELL_S)
     await site.stop()
     await runner.cleanup()
+    await exits.stop()
     return asked.result()
 
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kaos.dataplane import egress
 from kaos.dataplane.bridge.filtering import OPEN, ToolsFilter
 from kaos.dataplane.serving import refuse
 
@@ -27,6 +28,8 @@ class Settings:
     socket: str = ""  # where stdio-exec listens, in place of a command
     give_up: int = 0  # after so many starts in a row that came to nothing; 0: never
     tools: ToolsFilter = OPEN
+    egress_port: int | None = None  # of the guard through which the server reaches others; 0: a free one
+    egress: egress.Policy = field(default_factory=egress.Policy)
     upstream: str = ""  # the URL of the HTTP server that is relayed in place of a command
     upstream_headers: dict[str, str] = field(default_factory=dict, repr=False)  # secret
 
@@ -45,6 +48,10 @@ class Settings:
         parser.add_argument("--give-up", type=int, default=0, metavar="N", help="end after so many failed starts")
         parser.add_argument("--allow", action="append", default=[], metavar="GLOB", help="only these tools")
         parser.add_argument("--deny", action="append", default=[], metavar="GLOB", help="none of these tools")
+        parser.add_argument("--egress-port", type=int, metavar="N", help="guard where the server goes, on this port")
+        parser.add_argument(
+            "--egress-allow", action="append", default=[], metavar="PLACE", help="a private name, address or network"
+        )
         parser.add_argument("--upstream", default="", metavar="URL", help="an HTTP MCP server in place of a command")
         parser.add_argument(
             "--header", action="append", default=[], metavar="NAME=VARIABLE", help="a header for it, from a variable"
@@ -53,6 +60,10 @@ class Settings:
         told = parser.parse_args(arguments)
         if sum(map(bool, (told.command, told.socket, told.upstream))) != 1:
             parser.error("give one of: a command, after --; --socket PATH; --upstream URL")
+        try:
+            places = egress.Policy(told.egress_allow)
+        except ValueError as error:
+            parser.error(f"--egress-allow: {error}")
         return cls(
             command=tuple(told.command),
             env=server_env(environ),
@@ -65,6 +76,8 @@ class Settings:
             socket=told.socket,
             give_up=told.give_up,
             tools=ToolsFilter(tuple(told.allow), tuple(told.deny)),
+            egress_port=told.egress_port,
+            egress=places,
             upstream=told.upstream,
             upstream_headers=_headers(told.header, environ),
         )

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+import urllib.request
 
 ONE_AT_A_TIME = threading.Lock()
 WATCHED: set[str] = set()
@@ -84,6 +85,12 @@ def use(tool: str, arguments: dict, number: object, token: object) -> None:
             if (uri := arguments["uri"]) in WATCHED:
                 say({"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": uri}})
             answer(number, "touched")
+        case "fetch":  # as any program does with the standard library
+            try:
+                with urllib.request.urlopen(arguments["url"], timeout=5) as page:
+                    answer(number, page.read().decode())
+            except OSError as error:
+                answer(number, str(error))
         case "watched":
             answer(number, " ".join(sorted(WATCHED)))
         case "change":

@@ -287,3 +287,14 @@ def test_sigterm_finishes_what_is_under_way_and_leaves_nothing(start: Callable[.
     reading.join(20)
     assert b'"flooded"' in answers[0][-200:]
     assert not psutil.wait_procs(children, 5)[1]
+
+
+# Where the server goes.
+
+
+def test_a_server_that_fetches_is_kept_from_private_addresses_unless_allowed(start: Callable[..., Running]) -> None:
+    guarded = start("--egress-port", "0").until_ready()
+    open_to_us = start("--egress-port", "0", "--egress-allow", "127.0.0.1").until_ready()
+    for bridge, expected in ((guarded, "127.0.0.1 is no public address"), (open_to_us, '"status": "ok"')):
+        answer = RawSession(bridge.mcp).post(call("fetch", url=f"{open_to_us.url}/health"))
+        assert expected in answer.json()["result"]["content"][0]["text"]
