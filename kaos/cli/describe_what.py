@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from kaos.actions import bridged
 from kaos.actions.kinds import AGENT, MODELAPI, Kind
 from kaos.api.names import MASTER_KEY
 
@@ -20,6 +21,8 @@ def what(obj: Object, kind: Kind) -> Pairs:
 
 def _of_server(spec: Object) -> Pairs:
     yield "Runtime", spec.get("runtime")
+    yield "Runs elsewhere", bridged.remote(spec)
+    yield "Tools left", bridged.rules(spec.get("tools"))
     yield "Params", _size(spec.get("params"))
 
 
@@ -32,8 +35,7 @@ def _of_agent(spec: Object) -> Pairs:
     yield "Memory", _memory(config.get("memory") or {})
     yield "Exposed", "to other agents and the Gateway" if network.get("expose") else "no"
     for one in spec.get("toolFilters") or ():
-        rules = [f"{word} {', '.join(one[word])}" for word in ("allow", "deny") if one.get(word)]
-        yield f"Tools of {one['mcpServer']}", "; ".join(rules)
+        yield f"Tools of {one['mcpServer']}", bridged.rules(one)
 
 
 def _memory(memory: Object) -> str:

@@ -5,6 +5,7 @@ Eras and sessions are the server's own. Whatever passes keeps its bytes, but for
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -88,7 +89,22 @@ class Relay:
         return web.json_response({"status": "ok"})
 
     async def _ready(self, request: web.Request) -> web.Response:
-        return web.json_response({"status": "leaving"}, status=503) if self._leaving else await self._health(request)
+        if self._leaving:
+            return web.json_response({"status": "leaving"}, status=503)
+        # A server elsewhere may come and go; who asks for it is told. One beside is part of what is ready here.
+        if self._is_beside and (why := await self._why_silent()):
+            return web.json_response({"status": "not ready", "message": why}, status=503)
+        return web.json_response({"status": "ok"})
+
+    async def _why_silent(self) -> str:
+        where = urlsplit(self._settings.upstream)
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                _, writer = await asyncio.open_connection(where.hostname, where.port or 80)
+        except (OSError, TimeoutError) as error:
+            return f"the server does not accept connections: {worded(error)}"
+        writer.close()
+        return ""
 
     async def _numbers(self, request: web.Request) -> web.Response:
         return web.Response(body=self._metrics.text(), headers={"content-type": CONTENT_TYPE})

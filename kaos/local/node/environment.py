@@ -30,6 +30,9 @@ def from_machine() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if _ALLOWED.fullmatch(name)}
 
 
+_PORTS = ("PORT", "UPSTREAM_PORT")
+
+
 def expand(text: str, values: dict[str, str]) -> str:
     """`$(NAME)` as Kubernetes expands it: unknown names stay, `$$` is one dollar sign."""
 
@@ -52,7 +55,8 @@ def resolve(
     """The variables that the pod's manifest gives this container. Raises ConfigError.
 
     PORT, where it names a container port, becomes the port of this machine that stands for it: what the server is to
-    listen on, and what `$(PORT)` means in later variables and in the command.
+    listen on, and what `$(PORT)` means in later variables and in the command. UPSTREAM_PORT likewise, for who stands in
+    front of another container.
     """
     namespace = pod["metadata"]["namespace"]
     values: dict[str, str] = {}
@@ -72,7 +76,7 @@ def resolve(
 
 
 def _at_home(name: str, value: str, ports: Mapping[int, int]) -> str:
-    return str(ports.get(int(value), value)) if name == "PORT" and value.isdecimal() else value
+    return str(ports.get(int(value), value)) if name in _PORTS and value.isdecimal() else value
 
 
 def _data(machinery: Machinery, resource: Resource, namespace: str, reference: Object) -> dict[str, str]:
