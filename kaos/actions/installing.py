@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -36,6 +37,7 @@ _KINDS = (
     ("rbac.authorization.k8s.io/v1", "Role"),
     ("v1", "ServiceAccount"),
 )
+_QUOTA = re.compile(r"exceeded quota: ([^,\s]+)")
 _PULLING = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 
 
@@ -189,7 +191,7 @@ def _hopeless(client: Client, namespace: str) -> KaosError | None:
     deployment = client.find(DEPLOYMENTS, OPERATOR_LEASE, namespace)
     for condition in ((deployment or {}).get("status") or {}).get("conditions") or ():
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return NotReady(f"The operator's pods are refused: {condition.get('message')}", "Lift what refuses them.")
+            return _pods_refused(condition.get("message") or "", namespace)
     for pod in client.list(PODS, namespace, labels=f"app.kubernetes.io/name={OPERATOR_LEASE}").items:
         for container in (pod.get("status") or {}).get("containerStatuses") or ():
             waiting = (container.get("state") or {}).get("waiting") or {}
@@ -202,6 +204,12 @@ def _hopeless(client: Client, namespace: str) -> KaosError | None:
                 return NotReady("The operator ends as soon as it starts.", f"kubectl logs -n {namespace} "
                                 f"{pod['metadata']['name']} --previous")  # fmt: skip
     return None
+
+
+def _pods_refused(why: str, namespace: str) -> NotReady:
+    quota = _QUOTA.search(why)
+    cure = f"Raise it: kubectl edit resourcequota {quota[1]} -n {namespace}" if quota else "Lift what refuses them."
+    return NotReady(f"The operator's pods are refused: {why}", cure)
 
 
 # Taking it out.

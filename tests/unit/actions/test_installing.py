@@ -7,7 +7,14 @@ import pytest
 from kaos.actions import chart, installing
 from kaos.api.names import REGISTRY_CONFIGMAP
 from kaos.errors import NotFound, NotReady, UsageError
-from kaos.kube.resources import CONFIGMAPS, DEPLOYMENTS, LEASES, NETWORKPOLICIES, SERVICEACCOUNTS
+from kaos.kube.resources import (
+    CONFIGMAPS,
+    CUSTOMRESOURCEDEFINITIONS,
+    DEPLOYMENTS,
+    LEASES,
+    NETWORKPOLICIES,
+    SERVICEACCOUNTS,
+)
 
 ADMISSION = "admissionregistration.k8s.io/v1"  # which the live API server does not serve
 
@@ -70,6 +77,42 @@ def test_a_registry_that_someone_edited_is_kept(install, client, room):
     assert install(steps=steps) is True
     assert steps[-1] == "Runtime registry kept as edited"
     assert "mine" in client.get(CONFIGMAPS, REGISTRY_CONFIGMAP, room)["data"]["runtimes.yaml"]
+
+
+def test_crds_of_an_older_version_become_those_of_this_one(install, client, room):
+    name = "mcpservers.kaos.tools"
+    before = client.get(CUSTOMRESOURCEDEFINITIONS, name)["spec"]["versions"]
+    older = client.get(CUSTOMRESOURCEDEFINITIONS, name)
+    del older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["suspend"]
+    client.replace(CUSTOMRESOURCEDEFINITIONS, older)
+    install()
+    assert client.get(CUSTOMRESOURCEDEFINITIONS, name)["spec"]["versions"] == before
+
+
+def test_an_installation_that_was_cut_is_finished_by_the_same_command(install, client, room):
+    class Interrupted(list):
+        def append(self, step):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        install(steps=Interrupted())
+    assert client.find(DEPLOYMENTS, "kaos-operator", room) is None
+    install()
+    assert client.find(DEPLOYMENTS, "kaos-operator", room)
+    assert client.find(CONFIGMAPS, REGISTRY_CONFIGMAP, room)
+
+
+@pytest.mark.parametrize(
+    ("why", "cure"),
+    [
+        ('pods "a" is forbidden: exceeded quota: none, requested: pods=1', "kubectl edit resourcequota none -n tools"),
+        ('pods "a" is forbidden: violates PodSecurity "restricted:latest"', "Lift what refuses them."),
+    ],
+)
+def test_what_refuses_the_operators_pods_is_told_with_its_cure(why, cure):
+    told = installing._pods_refused(why, "tools")
+    assert why in told.cause
+    assert cure in told.cure
 
 
 def test_an_installation_of_helms_is_left_alone(install, client, room):
