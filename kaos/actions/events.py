@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kaos.actions.kinds import KINDS
-from kaos.actions.refusals import explained
-from kaos.cluster import Client
 from kaos.kube.resources import EVENTS
+
+if TYPE_CHECKING:
+    from kaos.cluster import Client
 
 Object = dict[str, Any]
 
@@ -29,6 +30,8 @@ class EventLine:
 
 def listed(client: Client, namespace: str | None) -> list[EventLine]:
     """What concerns KAOS, oldest first. Without a namespace: everywhere."""
+    from kaos.actions.refusals import explained
+
     with explained(client, EVENTS):
         events = client.list(EVENTS, namespace).items
     return of_kaos(events)
@@ -50,6 +53,8 @@ def of_kaos(events: Iterable[Object]) -> list[EventLine]:
 def about(client: Client, namespace: str, uids: Iterable[str]) -> list[EventLine]:
     """What concerns these objects, oldest first."""
     wanted = set(uids)
+    from kaos.actions.refusals import explained
+
     with explained(client, EVENTS):
         events = client.list(EVENTS, namespace).items
     return lines(event for event in events if event["involvedObject"].get("uid") in wanted)

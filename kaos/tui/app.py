@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import signal
 from collections.abc import Callable, Iterable
@@ -150,6 +151,8 @@ class Console(App[None]):
         screen = self.screen if self._screen_stack else None
         if not isinstance(screen, ConsoleScreen) or not screen.is_mounted or self._exception is not None:
             return
+        if not self.is_running:  # its screens are being taken down
+            return
         try:
             screen.on_objects(changed)
         except Exception as error:  # the loop, which calls this, would only print it over the screen
@@ -271,6 +274,9 @@ class Console(App[None]):
 def run(target: Target, path: str = "") -> int:
     """Open the console; its exit code. Raises UsageError for a path that names nothing, else what it failed with."""
     console = Console(target, places.parse(path) if path else HOME)
+    # A full collection would look at all that was loaded each time, and hold up the keys for 0.1 s.
+    gc.freeze()
+    gc.set_threshold(2_000, 20, 100)
     console.run()
     if console._exception is not None:
         raise console._exception

@@ -14,7 +14,6 @@ from textual.widgets import Static
 
 from kaos.actions import events as event_lines
 from kaos.actions.kinds import KINDS
-from kaos.actions.operators import operators
 from kaos.errors import KaosError
 from kaos.kube.resources import EVENTS, Resource
 from kaos.tui import looks
@@ -135,6 +134,8 @@ class HomeScreen(ConsoleScreen):
     async def ask_for_operator(self) -> None:
         if not self.session.connected or not self.is_current:
             return
+        from kaos.actions.operators import operators  # it loads what talks to clusters: after the first frame
+
         try:
             found = await asyncio.to_thread(lambda: operators(self.session.client()))
         except KaosError:
