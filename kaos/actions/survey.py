@@ -73,8 +73,9 @@ def declared(client: Client, namespace: str | None) -> Survey:
     return Survey(client.connection.context, installed, resources=found, unread=unread)
 
 
-def take(client: Client, namespace: str | None, wanted: Ref | None = None) -> Survey:
-    """Everything that a diagnosis needs. References are looked up for what is not healthy, and for `wanted`."""
+def take(client: Client, namespace: str | None, wanted: Ref | None = None, secrets: bool = True) -> Survey:
+    """Everything that a diagnosis needs. References are looked up for what is not healthy, and for `wanted`;
+    without `secrets` no Secret is asked for."""
     first = declared(client, namespace)
     if not first.installed:
         return first
@@ -90,7 +91,8 @@ def take(client: Client, namespace: str | None, wanted: Ref | None = None) -> Su
         happened, no_events = [], [refused.cause]
     asked = [ref for ref, obj in first.resources.items() if ref == wanted or not state_of(obj).healthy]
     keys, no_keys = _keys(client, {(ref.namespace, one.kind, one.name) for ref in asked
-                                   for one in references(first.resources[ref])})  # fmt: skip
+                                   for one in references(first.resources[ref])
+                                   if secrets or one.kind != "Secret"})  # fmt: skip
     leases = operators(client)
     works = leases is None or any(one.fresh for one in leases)
     return Survey(
@@ -169,9 +171,9 @@ def _by_owner(happened: list[EventLine], known: Iterable[Ref]) -> dict[Ref, list
     return dict(found)
 
 
-def references(obj: Object) -> list[Reference]:
-    """The Secrets and ConfigMaps that a resource's spec names and cannot do without."""
-    return sorted(set(_references(obj.get("spec"))))
+def references(obj: Object, optional: bool = False) -> list[Reference]:
+    """The Secrets and ConfigMaps that a resource's spec names and cannot do without; or all that it names."""
+    return sorted(set(_references(obj.get("spec"), optional)))
 
 
 _BY_FIELD = {
@@ -181,15 +183,15 @@ _BY_FIELD = {
 }  # fmt: skip
 
 
-def _references(node: Any) -> Iterator[Reference]:
+def _references(node: Any, optional: bool) -> Iterator[Reference]:
     if isinstance(node, list):
         for item in node:
-            yield from _references(item)
+            yield from _references(item, optional)
     elif isinstance(node, dict):
         for field_name, value in node.items():
             kind, name_field = _BY_FIELD.get(field_name, ("", ""))
             if kind and isinstance(value, dict) and isinstance(value.get(name_field), str):
-                if not value.get("optional"):
+                if optional or not value.get("optional"):
                     yield Reference(kind, value[name_field], str(value.get("key") or ""))
             else:
-                yield from _references(value)
+                yield from _references(value, optional)

@@ -22,7 +22,10 @@ _RUNTIME_WIDTHS = (13, 10, 57)
 
 @group(
     "KAOS itself on a cluster: install what it needs, its state, the runtimes it knows, rights of servers.",
-    lazy={"create-rbac": ("kaos.cli.system_rbac:create_rbac", "Let an MCPServer act on the cluster.")},
+    lazy={
+        "create-rbac": ("kaos.cli.system_rbac:create_rbac", "Let an MCPServer act on the cluster."),
+        "report": ("kaos.cli.system_report:report", "Write a support bundle, without secrets."),
+    },
 )
 def system() -> None:
     pass
