@@ -7,8 +7,11 @@ the only one that could have done what is seen here.
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import re
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,9 +23,12 @@ import pytest
 import yaml
 
 from kaos.api.names import MCPSERVERS
-from kaos.kube.resources import DEPLOYMENTS, LEASES, PODS
+from kaos.cluster import ApiError, Client, resolve
+from kaos.errors import KaosError
+from kaos.kube.resources import CONFIGMAPS, CUSTOMRESOURCEDEFINITIONS, DEPLOYMENTS, HTTPROUTES, LEASES, PODS
+from kaos.mcp import wire
 from kaos.operator.lease import lease_name
-from tests.conftest import IMAGES, Place, Result, clean_env
+from tests.conftest import IMAGES, KAOS_IMAGE, Place, Result, clean_env
 from tests.stories import is_ready, mcpserver
 from tests.unit.chart.test_chart import table, words
 
@@ -55,10 +61,11 @@ class Installation:
     def operator_pods(self) -> list[dict[str, Any]]:
         return [one for one in self.pods(self.system) if one["metadata"]["name"].startswith("kaos-operator-")]
 
-    def pods(self, namespace: str) -> list[dict[str, Any]]:
-        from kaos.cluster import Client, resolve
+    def client(self) -> Client:
+        return Client(resolve(kubeconfig=str(self.place.kubeconfig)))
 
-        found = Client(resolve(kubeconfig=str(self.place.kubeconfig))).list(PODS, namespace).items
+    def pods(self, namespace: str) -> list[dict[str, Any]]:
+        found = self.client().list(PODS, namespace).items
         return [one for one in found if not one["metadata"].get("deletionTimestamp")]
 
 
@@ -120,7 +127,7 @@ def test_one_command_installs_it_and_tells_its_steps(installed):
     ]
     shown = here.kaos("system", "status", "-n", here.system).ok().stdout
     assert "  Ready:      True\n  Pods:       1/1\n" in shown
-    assert "  rawpython  - Execute Python code strings as MCP tools\n" in shown
+    assert re.search("^  rawpython +- Execute Python code strings as MCP tools$", shown, re.MULTILINE)
 
 
 def test_a_tool_server_becomes_ready_and_answers(here, calculator):
@@ -198,11 +205,9 @@ ADMITTED: list[dict[str, Any]] = [
 
 def written(here: Installation, pod: dict[str, Any]) -> str:
     """What the API server has against it; empty when it takes it."""
-    from kaos.cluster import ApiError, Client, resolve
-
     body = yaml.safe_load(mcpserver("judged", podSpec=pod))
     try:
-        Client(resolve(kubeconfig=str(here.place.kubeconfig))).create(MCPSERVERS, body, here.room, dry_run=True)
+        here.client().create(MCPSERVERS, body, here.room, dry_run=True)
     except ApiError as refused:
         return refused.message
     return ""
@@ -229,25 +234,132 @@ def test_what_it_would_run_is_admitted(policy, pod):
     assert policy(pod) == ""
 
 
+class Prober:
+    """Calls a tool five times a second, through the Service, for as long as it is entered."""
+
+    def __init__(self, here: Installation, server: str) -> None:
+        self.answers: list[str] = []
+        self._client = here.client()
+        self._path = f"/api/v1/namespaces/{here.room}/services/mcpserver-{server}:http/proxy/mcp"
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._probe)
+
+    def __enter__(self) -> Prober:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _probe(self) -> None:
+        asked = ("tools/call", {"name": "add", "arguments": {"a": 2, "b": 3}})
+        headers, body = wire.modern_request(1, *asked, progress=False)
+        due = time.monotonic()
+        while not self._done.is_set():
+            self.answers.append(self._call(headers, body))
+            due = max(due + 0.2, time.monotonic())
+            self._done.wait(due - time.monotonic())
+
+    def _call(self, headers: dict[str, str], body: bytes) -> str:
+        """The tool's own result, or what came in its place."""
+        try:
+            response = self._client.request("POST", self._path, body, headers, check=False)
+            text = response.read().decode()
+            response.close()
+        except KaosError as failed:
+            return failed.cause
+        found = re.search(r'"structuredContent": ?(\{[^}]*\})', text)
+        return found[1].replace(" ", "") if found else text
+
+
 def test_an_upgrade_is_noticed_by_nobody_who_calls(here, calculator):
-    before = {one["metadata"]["uid"] for one in here.pods(here.room)}
-    answers: list[Result] = []
-    done = threading.Event()
-
-    def call() -> None:
-        while not done.wait(0.2) or len(answers) < 5:
-            answers.append(add(here))
-
-    caller = threading.Thread(target=call)
-    caller.start()
-    try:
-        here.install("--set", "replicas=2").ok()
-    finally:
-        done.set()
-        caller.join()
-    assert {answer.stdout for answer in answers} == {'{"result": 5}\n'}
-    assert {one["metadata"]["uid"] for one in here.pods(here.room)} == before
+    """Another value, and another image of the operator: what runs for resources is not touched."""
+    image = another_tag(here)
+    before = lives(here)
+    with Prober(here, calculator) as prober:
+        here.install("--set", "replicas=2", "--set", f"image={image}").ok()
+        (lease,) = here.client().list(LEASES, here.system).items
+        new = {one["metadata"]["name"] for one in here.operator_pods()}
+        here.place.until(
+            LEASES, lease["metadata"]["name"], here.system,
+            lambda obj: (obj["spec"].get("holderIdentity") or "").partition("_")[0] in new, WAIT_S,
+        )  # fmt: skip
+        here.kaos("mcp", "deploy", "-n", here.room, "-f", "-", "--wait", str(WAIT_S), stdin=mcpserver("after")).ok()
+    assert len(prober.answers) > 10
+    assert set(prober.answers) == {'{"result":5}'}
+    assert {name: lives(here)[name] for name in before} == before
+    assert {one["spec"]["containers"][0]["image"] for one in here.operator_pods()} == {image}
     assert "  Pods:       2/2\n" in here.kaos("system", "status", "-n", here.system).ok().stdout
+
+
+def another_tag(here: Installation) -> str:
+    """The operator's image by another name, where images can be put into the cluster."""
+    cluster = here.client().connection.context
+    if not cluster.startswith("kind-"):
+        return KAOS_IMAGE
+    name = f"kaostools/kaos:next-{os.getpid()}"
+    subprocess.run(["docker", "tag", KAOS_IMAGE, name], check=True)
+    load = ["kind", "load", "docker-image", name, "--name", cluster.removeprefix("kind-")]
+    subprocess.run(load, check=True, capture_output=True)
+    subprocess.run(["docker", "rmi", name], check=True, capture_output=True)
+    return name
+
+
+def lives(here: Installation) -> dict[str, tuple[str, int]]:
+    """Of the pods that run for resources: who each is, and how often it was started anew."""
+    return {
+        one["metadata"]["name"]: (one["metadata"]["uid"], one["status"]["containerStatuses"][0]["restartCount"])
+        for one in here.pods(here.room)
+    }
+
+
+def test_runtimes_of_ones_own_survive_an_upgrade(here):
+    text = "runtimes:\n  weather: {image: 'example.org/weather:1', description: The weather}\n"
+    meta = {"name": "mine", "namespace": here.system, "labels": {"kaos.tools/mcp-runtimes": "true"}}
+    mine = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"runtimes.yaml": text}}
+    here.kaos("apply", "-f", "-", stdin=yaml.safe_dump(mine)).ok()
+    before = here.client().get(CONFIGMAPS, "mine", here.system)
+    here.install("--set", "mcpRuntimes.additionalRuntimes.news.image=example.org/news:1").ok()
+    assert here.client().get(CONFIGMAPS, "mine", here.system) == before
+    assert {"rawpython", "weather", "news"} <= runtimes(here)
+    here.install().ok()
+    assert "weather" in runtimes(here)
+    assert "news" not in runtimes(here)
+
+
+def runtimes(here: Installation) -> set[str]:
+    shown = here.kaos("system", "status", "-n", here.system, "-o", "json").ok().stdout
+    return {one["name"] for one in json.loads(shown)["runtimes"]}
+
+
+def test_a_gateway_has_routes_until_it_is_switched_off(here, calculator):
+    if not here.client().find(CUSTOMRESOURCEDEFINITIONS, f"{HTTPROUTES.plural}.{HTTPROUTES.group}"):
+        pytest.skip("needs the Gateway API")
+    here.install("--set", "gatewayAPI.enabled=true", "--set", "gatewayAPI.gatewayClassName=any").ok()
+    route = here.place.until(HTTPROUTES, "mcpserver-calculator", here.room, lambda obj: obj is not None, WAIT_S)
+    assert route["spec"]["parentRefs"][0]["name"] == "kaos-gateway"
+    assert "Enabled" in here.kaos("system", "status", "-n", here.system).ok().stdout.partition("Gateway API:")[2]
+    here.install().ok()
+    here.place.until(HTTPROUTES, "mcpserver-calculator", here.room, lambda obj: obj is None, WAIT_S)
+    assert add(here).ok().stdout == '{"result": 5}\n'
+
+
+def test_a_quota_that_leaves_no_room_is_named(here):
+    from kubernetes import client as kubernetes
+
+    core, tight = kubernetes.CoreV1Api(here.place.kubernetes()), f"{here.system}-tight"
+    core.create_namespace({"metadata": {"name": tight}})
+    try:
+        core.create_namespaced_resource_quota(tight, {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
+        refused = here.kaos("system", "install", "-n", tight, "--set", f"watchNamespaces={{{tight}}}", "--wait")
+        assert refused.code == 3
+        assert "exceeded quota: none" in refused.stderr
+        assert f"kubectl edit resourcequota none -n {tight}" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        here.kaos("system", "uninstall", "-n", tight, "--yes").ok()
+    finally:
+        core.delete_namespace(tight)
 
 
 def test_when_the_one_that_works_goes_the_other_goes_on(here):
