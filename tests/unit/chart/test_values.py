@@ -61,14 +61,22 @@ def test_a_default_image_can_be_another_one(render, name, field):
     assert operator(rendered)["image"] == operator(render())["image"]
 
 
-@pytest.mark.parametrize("name", registry.parse(registry.builtin_text())[0])
-def test_every_runtime_can_be_given_another_image(render, name):
-    (value,) = [one for one in yaml.safe_load((CHART / "values.yaml").read_text())["defaultImages"]
-                if one.lower() == f"mcp{name}"]  # fmt: skip
-    found = registry.read(render(**{f"defaultImages.{value}": "example.org/own:1"}).all("ConfigMap"))
-    assert found.problems == ()
+def test_every_image_of_a_runtime_is_of_one_that_there_is():
+    values = yaml.safe_load((CHART / "values.yaml").read_text())["defaultImages"]
+    named = {one.removeprefix("mcp").lower() for one in values if one.startswith("mcp")} - {"bridge"}
+    assert named == set(registry.parse(registry.builtin_text())[0])
+
+
+@pytest.mark.parametrize("chosen", [["mcpRawPython"], None], ids=["one", "all"])
+def test_runtimes_can_be_given_other_images(render, chosen):
+    values = yaml.safe_load((CHART / "values.yaml").read_text())["defaultImages"]
+    chosen = chosen or [one for one in values if one.startswith("mcp")]
+    own = {one.removeprefix("mcp").lower(): f"example.org/{one.lower()}:1" for one in chosen}
+    found = registry.read(render(**{f"defaultImages.{key}": f"example.org/{key.lower()}:1" for key in chosen})
+                          .all("ConfigMap"))  # fmt: skip
     usual = registry.parse(registry.builtin_text())[0]
-    assert found.runtimes == usual | {name: replace(usual[name], image="example.org/own:1")}
+    assert found.problems == ()
+    assert found.runtimes == {name: replace(one, image=own.get(name, one.image)) for name, one in usual.items()}
 
 
 def test_the_operators_own_image_can_be_another(render):

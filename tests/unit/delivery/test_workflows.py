@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kaos.api import registry
 from tests.conftest import ROOT
 
 FILES = {path.name: path for path in sorted((ROOT / ".github/workflows").glob("*.y*ml"))}
@@ -65,12 +66,25 @@ def test_what_make_is_asked_for_there_is():
 
 def test_a_release_gives_all_images_their_version_before_chart_and_package():
     said = jobs("release.yaml")
-    for name, file in (("images", "reusable-build-images.yaml"), ("rawpython", "build-mcp-rawpython.yaml")):
+    for name, file in (
+        ("images", "reusable-build-images.yaml"),
+        ("rawpython", "build-mcp-rawpython.yaml"),
+        ("servers", "build-mcp-servers.yaml"),
+    ):
         assert said[name]["uses"] == f"./.github/workflows/{file}"
         assert said[name]["with"] == {"version": "${{ needs.version.outputs.version }}"}
         assert set(said[name]["secrets"]) == set(workflow(file)["on"]["workflow_call"]["secrets"])
     for name in ("chart", "package"):
-        assert {"images", "rawpython"} <= set(said[name]["needs"])
+        assert {"images", "rawpython", "servers"} <= set(said[name]["needs"])
+
+
+def test_every_server_of_the_registry_is_built_in_the_version_that_it_pins():
+    matrix = jobs("build-mcp-servers.yaml")["build-server"]["strategy"]["matrix"]["include"]
+    built = {one["name"]: f"{one['from']}:{one['package']}" for one in matrix if "package" in one}
+    pinned = registry.parse(registry.builtin_text())[0].values()
+    assert built == {one.name: one.package for one in pinned if one.package}
+    for one in matrix:
+        assert (ROOT / f"images/mcp-{one['from']}/Dockerfile").exists()
 
 
 @pytest.mark.parametrize("name", FILES)
