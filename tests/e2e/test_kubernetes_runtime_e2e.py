@@ -5,20 +5,18 @@ Its image is built of the program that upstream publishes with npm.
 
 from __future__ import annotations
 
-import platform
 import re
 import shutil
 import subprocess
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
-from kaos.api import registry
 from kaos.api.names import MCPSERVERS
 from tests.conftest import ROOT, Place, Result
+from tests.kubernetes_mcp_server import PAGE, VERSION, command, example, program
 from tests.stories import is_ready, reason
 
 pytestmark = [
@@ -28,7 +26,6 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 WAIT_S = 90
-PAGE = (ROOT / "docs/operator/mcpserver/kubernetes.md").read_text()
 RIGHTS = (ROOT / "docs/operator/mcpserver/service-accounts.md").read_text()
 PROPOSED_TOOLS = {
     "configuration_view", "resources_list", "resources_get", "resources_create_or_update", "resources_delete",
@@ -36,26 +33,12 @@ PROPOSED_TOOLS = {
 }  # fmt: skip
 
 
-def example() -> dict:
-    """The manifest of the documentation."""
-    return yaml.safe_load(re.search(r"```yaml\n(apiVersion.*?)```", PAGE, re.DOTALL)[1])
-
-
 @pytest.fixture(scope="module")
 def image(place: Place, tmp_path_factory: pytest.TempPathFactory) -> str:
-    version = registry.parse(registry.builtin_text())[0]["kubernetes"].image.rpartition(":v")[2]
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
     directory = tmp_path_factory.mktemp("image")
-    package = f"kubernetes-mcp-server-linux-{machine}"
-    subprocess.run(
-        ["npm", "pack", "--silent", f"{package}@{version}"], cwd=directory, check=True, capture_output=True, timeout=120
-    )
-    with tarfile.open(directory / f"{package}-{version}.tgz") as archive:
-        program = archive.extractfile(f"package/bin/{package}")
-        (directory / "kubernetes-mcp-server").write_bytes(program.read())
-    (directory / "kubernetes-mcp-server").chmod(0o755)
+    program(directory)
     shutil.copy(ROOT / "tests/images/kubernetes/Dockerfile", directory)
-    name = f"kaos-test/kubernetes-mcp-server:{version}"
+    name = f"kaos-test/kubernetes-mcp-server:{VERSION}"
     place.load_image(name, directory)
     return name
 
@@ -90,8 +73,7 @@ def room(place: Place, image: str, tmp_path_factory: pytest.TempPathFactory):
     server["spec"]["container"] = {"image": image}
     place.run("mcp", "deploy", "-n", name, "-f", "-", stdin=yaml.safe_dump(server)).ok()
     place.until(MCPSERVERS, "k8s-tools", name, lambda obj: reason(obj) == "ServiceAccountNotFound", WAIT_S)
-    command = re.search(r"^\$ kaos (system create-rbac .*)$", PAGE, re.MULTILINE)[1].split()
-    place.run(*command, "-n", name).ok()
+    place.run(*command(), "-n", name).ok()
     place.until(MCPSERVERS, "k8s-tools", name, is_ready, WAIT_S)
     yield Room(place, name)
     place.run("mcp", "delete", "k8s-tools", "-n", name, "--yes")
@@ -145,8 +127,8 @@ def test_its_account_may_do_what_is_documented_and_no_more(room):
 def can_i(room: Room, account: str, namespace: str = "") -> set[tuple[str, tuple[str, ...]]]:
     """Resources and verbs of `kubectl auth can-i --list`."""
     who = f"system:serviceaccount:{room.namespace}:{account}"
-    command = ["kubectl", "auth", "can-i", "--list", "--no-headers", f"--as={who}", "-n", namespace or room.namespace]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=room.place.env, timeout=60).stdout
+    asking = ["kubectl", "auth", "can-i", "--list", "--no-headers", f"--as={who}", "-n", namespace or room.namespace]
+    printed = subprocess.run(asking, capture_output=True, text=True, check=True, env=room.place.env, timeout=60).stdout
     lines = [line for line in printed.splitlines() if not line.startswith(" ")]
     return {(line.split()[0], tuple(line.rpartition("[")[2].strip(" ]").split())) for line in lines}
 
