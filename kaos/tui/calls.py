@@ -6,13 +6,12 @@ Arguments are kept only where they hold no secret; results are never kept.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from kaos.kube import times
-from kaos.tui.state import directory
+from kaos.tui.state import directory, read, write
 
 KEPT = 20  # of each tool
 TOOLS = 200  # those called last
@@ -37,35 +36,18 @@ class Calls:
         self._path = path or directory() / "calls.json"
 
     def all(self) -> list[Call]:
-        found = self._read().get(self._key)
+        found = read(self._path).get(self._key)
         return [call for call in map(_call, found if isinstance(found, list) else ()) if call is not None]
 
     def add(self, arguments: dict[str, Any] | None, outcome: str, seconds: float) -> Call:
         if arguments is not None and len(json.dumps(arguments)) > MAX_ARGUMENTS:
             arguments = None
         call = Call(arguments, outcome, round(seconds, 3), times.now())
-        kept = self._read()
+        kept = read(self._path)
         kept.pop(self._key, None)  # to stand last
         mine = [asdict(call), *(asdict(one) for one in self.all())][:KEPT]
-        self._write(dict([*kept.items(), (self._key, mine)][-TOOLS:]))
+        write(self._path, dict([*kept.items(), (self._key, mine)][-TOOLS:]))
         return call
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
-
-    def _write(self, kept: dict[str, Any]) -> None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            new = self._path.with_suffix(f".{os.getpid()}")
-            new.touch(mode=0o600)
-            new.write_text(json.dumps(kept))
-            new.replace(self._path)
-        except OSError:
-            pass  # a full or read-only disk must not keep anybody from calling
 
 
 def _call(found: Any) -> Call | None:

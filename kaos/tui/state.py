@@ -15,19 +15,33 @@ def directory() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "kaos"
 
 
+def read(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; an empty one where there is none."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write(path: Path, data: dict[str, Any]) -> None:
+    """For this person's eyes only; as a whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new = path.with_suffix(f".{os.getpid()}")
+        new.touch(mode=0o600)
+        new.write_text(json.dumps(data, indent=1))
+        new.replace(path)
+    except OSError:
+        pass  # a full or read-only disk must not keep anybody from working
+
+
 class State:
     """A small JSON file, written at once when something changes. Two consoles: the last one wins."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or directory() / "console.json"
-        self._data = self._read()
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        self._data = read(self._path)
 
     def get(self, key: str, kind: type, default: Any) -> Any:
         """What was remembered, if it is of that kind."""
@@ -38,14 +52,7 @@ class State:
         if self._data.get(key) == value:
             return
         self._data[key] = value
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            new = self._path.with_suffix(f".{os.getpid()}")
-            new.touch(mode=0o600)
-            new.write_text(json.dumps(self._data, indent=1))
-            new.replace(self._path)
-        except OSError:
-            pass  # a full or read-only disk must not keep anybody from working
+        write(self._path, self._data)
 
     def visit(self, context: str, namespace: str | None) -> None:
         """A namespace was looked at: it comes first among those of the digits."""

@@ -319,3 +319,32 @@ def test_the_command_asks_nobody_without_a_terminal(place, workshop):  # noqa: F
     refused = place.run("mcp", "invoke", "workshop", "deliver", "-n", workshop)
     assert refused.code == 1
     assert "Call it with all arguments, or from a terminal" in refused.stderr
+
+
+async def test_arguments_are_kept_under_a_name_but_never_a_secret(at):
+    async def presets(pilot, choice):
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: shows(pilot, "Presets of scrap") and shows(pilot, choice))
+
+    async with at("scrap") as pilot:
+        await fill(pilot, name="chair")
+        await presets(pilot, "+ keep")
+        await pilot.press("enter")
+        await until(pilot, lambda: shows(pilot, "under which name?"))
+        await pilot.press(*"old", "enter")
+        await until(pilot, lambda: shows(pilot, "Kept: old"))
+        await fill(pilot, name="table", password="hunter2")
+        await presets(pilot, "+ keep")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: shows(pilot, "it holds a secret"))
+    kept = directory() / "presets.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert "hunter2" not in kept.read_text()
+    async with at("scrap") as pilot:
+        await presets(pilot, "old")
+        await pilot.press("enter")
+        await until(pilot, lambda: entry(pilot, "name").value == "chair")
+        await presets(pilot, "forget old")
+        await pilot.press("up", "enter")
+        await until(pilot, lambda: shows(pilot, "Forgotten: old"))
+    assert "chair" not in kept.read_text()

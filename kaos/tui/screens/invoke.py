@@ -27,6 +27,7 @@ from kaos.mcp.questions import Question, Reply
 from kaos.tui.calls import Call, Calls
 from kaos.tui.forms.schemaform import SchemaForm
 from kaos.tui.places import Place
+from kaos.tui.presets import Presets
 from kaos.tui.screens.base import ConsoleScreen
 from kaos.tui.screens.tools import TIMEOUT_S, failed, first_line, hints_of
 from kaos.tui.widgets.result import ResultView, elapsed
@@ -34,6 +35,7 @@ from kaos.tui.widgets.result import ResultView, elapsed
 Object = dict[str, Any]
 CALL_TIMEOUT_S = 3600.0  # a person watches it, and can cancel
 _BAR = 20
+_KEEP, _FORGET = "\0keep", "\0forget "  # no names: nobody can type them
 
 
 @dataclass
@@ -77,6 +79,7 @@ class InvokeScreen(ConsoleScreen):
         Binding("ctrl+r", "run", "call", id="invoke.run", priority=True),
         Binding("ctrl+e", "flip", "form ⇄ JSON", id="form.flip", priority=True),
         Binding("ctrl+s", "save", "save", id="invoke.save"),
+        Binding("ctrl+o", "presets", "presets", id="invoke.presets", priority=True),
         Binding("up", "recall(1)", "earlier call", id="invoke.earlier", key_display="↑"),
         Binding("down", "recall(-1)", "later call", id="invoke.later", show=False),
         Binding("escape", "leave", "cancel, back", id="screen.back", show=False),
@@ -195,6 +198,44 @@ class InvokeScreen(ConsoleScreen):
         else:
             await form.load(self._unsent or {})
             self._tell_idle()
+
+    @work(exclusive=True, group="presets", exit_on_error=False)
+    async def action_presets(self) -> None:
+        """Fill the form with what was kept under a name; keep what stands in it; forget."""
+        from kaos.tui.screens.pick import PickScreen
+
+        form, presets = self.form, self._presets
+        if form is None:
+            return
+        kept = presets.all()
+        options = [(name, f"{name}   {json.dumps(arguments)}") for name, arguments in kept.items()]
+        options.append((_KEEP, "+ keep what stands in the form"))
+        options += [(f"{_FORGET}{name}", f"✖ forget {name}") for name in kept]
+        picked = await self.app.push_screen_wait(PickScreen(f"Presets of {self.place.item}", options))
+        if picked == _KEEP:
+            await self._keep(form)
+        elif picked in kept:
+            await form.load(kept[picked])
+        elif picked is not None:
+            presets.forget(picked.removeprefix(_FORGET))
+            self.notice(f"Forgotten: {picked.removeprefix(_FORGET)}")
+
+    async def _keep(self, form: SchemaForm) -> None:
+        from kaos.tui.screens.confirm import AskScreen
+
+        if form.problems() or form.secret():
+            why = "it holds a secret, which is never kept" if form.secret() else form.problems()[0]
+            self.notice(f"Not kept: {why}.", error=True)
+            return
+        name = await self.app.push_screen_wait(AskScreen("Keep these arguments under which name?"))
+        if name and name.strip():
+            self._presets.keep(name.strip(), form.value())
+            self.notice(f"Kept: {name.strip()}")
+
+    @property
+    def _presets(self) -> Presets:
+        place = self.place
+        return Presets(self.session.context, place.namespace or "", place.name, place.item)
 
     # The call.
 
