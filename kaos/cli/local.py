@@ -13,7 +13,10 @@ directory_option = click.option(
 )
 
 
-@group("A small cluster on this machine: API server, node and operator, with nothing but Python.")
+@group(
+    "A small cluster on this machine: API server, node and operator, with nothing but Python.",
+    lazy={"export": ("kaos.cli.local_export:export", "Print what runs there as manifests for another cluster.")},
+)
 def local() -> None:
     pass
 
