@@ -9,7 +9,7 @@ from typing import Any
 from kaos.actions import arguments as tool_arguments
 from kaos.actions.conversation import Cancellation, Conversation
 from kaos.actions.kinds import MCPSERVER
-from kaos.api.names import API_VERSION, CUSTOM
+from kaos.api.names import API_VERSION, CUSTOM, PACKAGE
 from kaos.cluster import Client
 from kaos.errors import KaosError, UsageError
 from kaos.kube.names import nearest
@@ -27,6 +27,7 @@ class ServerFlags:
     """An MCPServer in the words of the command line."""
 
     runtime: str | None = None
+    package: str | None = None
     image: str | None = None
     params: str | None = None
     env: Pairs = ()
@@ -39,7 +40,13 @@ class ServerFlags:
 
 def manifest(name: str, flags: ServerFlags) -> Object:
     """The MCPServer that the flags describe. Raises UsageError."""
-    runtime = flags.runtime or CUSTOM
+    if flags.package and flags.runtime not in (None, PACKAGE):
+        raise UsageError("--package brings its own runtime.", "Leave out --runtime, or --package.")
+    runtime = PACKAGE if flags.package else flags.runtime or CUSTOM
+    if runtime == PACKAGE and not flags.package:
+        raise UsageError(
+            "Runtime package needs a package.", "Add --package pypi:NAME==VERSION or --package npm:NAME@VERSION"
+        )
     if runtime == CUSTOM and not flags.image:
         raise UsageError(
             "An MCPServer needs an image, or a runtime that has one.",
@@ -49,6 +56,7 @@ def manifest(name: str, flags: ServerFlags) -> Object:
     container = {key: value for key, value in (("image", flags.image), ("env", variables)) if value}
     spec = {
         "runtime": runtime,
+        "package": flags.package,
         "params": flags.params,
         "transport": flags.transport,
         "port": flags.port,

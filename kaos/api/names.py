@@ -114,7 +114,6 @@ class Reason(StrEnum):
     CONFIGMAP_NOT_FOUND = "ConfigMapNotFound"
     INVALID_PARAMS = "InvalidParams"
     INVALID_POD_SPEC = "InvalidPodSpec"
-    BRIDGE_UNAVAILABLE = "BridgeUnavailable"
     CONFLICT = "Conflict"
     WAITING_FOR_MODELAPI = "WaitingForModelAPI"
     WAITING_FOR_MCPSERVER = "WaitingForMCPServer"
@@ -171,11 +170,6 @@ REASONS: dict[Reason, Explanation] = {
     ),
     Reason.INVALID_POD_SPEC: Explanation(
         "The pod that container and podSpec add up to is refused.", "Change the named field.", Phase.FAILED
-    ),
-    Reason.BRIDGE_UNAVAILABLE: Explanation(
-        "stdio, tool filters, packages and remote servers need the bridge, which this version does not have.",
-        "Use a runtime that serves streamable HTTP.",
-        Phase.FAILED,
     ),
     Reason.CONFLICT: Explanation(
         "An object with a child's name exists and is not ours; it is left alone.",

@@ -18,6 +18,7 @@ Object = dict[str, Any]
 @deploying.common_options(MCPSERVER)
 @click.option("--runtime", metavar="NAME", shell_complete=completion.runtimes,
               help="Runtime from `kaos system runtimes` (default: custom).")  # fmt: skip
+@click.option("--package", metavar="PACKAGE", help="pypi:NAME==VERSION or npm:NAME@VERSION, run as it is.")
 @click.option("--image", metavar="IMAGE", help="Container image; needed by runtime custom.")
 @click.option("--params", metavar="TEXT", help="Parameters of the runtime; for rawpython a Python program.")
 @click.option("--params-file", metavar="FILE|-", help="The same from a file.")
@@ -45,6 +46,7 @@ def _manifest(name: str, flags: Any) -> Object:
         params = read_text(flags["params_file"])
     made = ServerFlags(
         runtime=flags["runtime"],
+        package=flags["package"],
         image=flags["image"],
         params=params,
         env=tuple(options.pair(one, "--env", "KEY=VALUE") for one in flags["env"]),

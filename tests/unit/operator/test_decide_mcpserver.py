@@ -156,10 +156,6 @@ NEW = [
     Case("references without end", server(podSpec={"containers": [{"name": "x", "image": "x:1", "envFrom": [
              {"configMapRef": {"name": f"c{n}", "optional": True}} for n in range(65)]}]}), world(), "Failed",
          Reason.INVALID_POD_SPEC, ("refers to 65 ConfigMaps and Secrets", "64"), told="FTFF"),
-    Case("a package", server(runtime="package", package="npm:x@1"), world(), "Failed", Reason.BRIDGE_UNAVAILABLE,
-         told="FTFF"),
-    Case("a runtime that is a package", server(runtime="everything"), world(), "Failed", Reason.BRIDGE_UNAVAILABLE,
-         told="FTFF"),
     Case("stdio without a command", server(runtime="github", transport="stdio", container={"env": [
              {"name": "GITHUB_TOKEN", "value": "x"}, {"name": "GITHUB_ORG", "value": "x"}]}), world(), "Failed",
          Reason.INVALID_POD_SPEC, ("transport stdio needs spec.container.command", "entrypoint"), told="FTFF"),
