@@ -12,7 +12,7 @@ from kaos.api.names import MODELS_PATH, READINESS_PATH, Reason
 from kaos.api.ollama import LATEST
 from kaos.cluster.aio import AsyncClient
 from kaos.mcp.aio import AsyncMcpSession
-from kaos.mcp.wire import McpError
+from kaos.mcp.wire import McpError, RpcError
 from kaos.operator import ollama
 from kaos.operator.decide import health, spoken
 from kaos.operator.decide.world import Ask, Handshake
@@ -24,6 +24,7 @@ log = logging.getLogger("kaos.operator")
 TIMEOUT_S = 10.0
 END_S = 2.0
 MESSAGE_LIMIT = 1024
+_INTERNAL_ERROR = -32603
 _PROTOCOLS = {
     "mcp": "MCP", "models": "the OpenAI protocol", "hosted": "Ollama's protocol", "agent": "the agent's protocol"
 }  # fmt: skip
@@ -57,6 +58,8 @@ async def converse(client: AsyncClient, ask: Ask, tell: Callable[[Handshake], No
     except NoModel as error:
         return bad(Reason.HANDSHAKE_FAILED, str(error))
     except McpError as error:
+        if isinstance(error, RpcError) and error.code == _INTERNAL_ERROR:  # a relay, of its server
+            return bad(Reason.HANDSHAKE_FAILED, f"{error.cause} ({where}); read its log")
         return bad(Reason.NOT_AN_MCP_SERVER, f"{error.cause} ({where}); check the image, spec.port and spec.path")
     except TooLarge as error:
         reason = Reason.NOT_AN_MCP_SERVER if ask.protocol == "mcp" else Reason.HANDSHAKE_FAILED

@@ -157,6 +157,10 @@ async def long_error(exchange: Exchange) -> None:
     await exchange.error(-32000, "line one\nline two\x1b[2J \ud800" + "x" * 100_000)
 
 
+async def server_behind_is_away(exchange: Exchange) -> None:
+    await exchange.error(-32603, "the server at example.org gives no answer", 502)
+
+
 NOT_MCP = Reason.NOT_AN_MCP_SERVER
 FAILED = Reason.HANDSHAKE_FAILED
 DEEP = b'{"jsonrpc": "2.0", "id": 2, "result": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001
@@ -189,6 +193,7 @@ BAD = {
     "tools of another request": (sessions(tools_list=another_id), NOT_MCP, ""),
     "pages without end": (sessions(tools_list=pages_without_end), NOT_MCP, "has no end"),
     "hangs at tools/list": (sessions(tools_list=hang), FAILED, "no answer in MCP within"),
+    "a relay whose server is away": (server_behind_is_away, FAILED, "example.org gives no answer"),
     "an error without end": (sessions(tools_list=long_error), NOT_MCP, "line one line two"),
     "ten megabytes": (sessions(tools_list=says(b" " * 10_000_000)), NOT_MCP, "larger than 8 MiB"),
     "an endless stream": (sessions(tools_list=endless), NOT_MCP, "larger than 8 MiB"),
