@@ -11,6 +11,7 @@ from typing import Any
 
 from kaos.api.names import GROUP
 from kaos.errors import UsageError
+from kaos.kube import manifests as kube_manifests
 from kaos.kube import yaml_limits
 
 Object = dict[str, Any]
@@ -127,17 +128,9 @@ def parse(text: str, source: str) -> list[Manifest]:
     """The objects of one YAML or JSON text. Raises UsageError that names source and place."""
     import yaml
 
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        """Dates stay the text that JSON needs."""
-
-        yaml_implicit_resolvers = {  # noqa: RUF012
-            first: [one for one in resolvers if one[0] != "tag:yaml.org,2002:timestamp"]
-            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
-
     try:
         yaml_limits.check(text)
-        documents = [one for one in yaml.load_all(text, Loader) if one is not None]
+        documents = [one for one in kube_manifests.load_all(text) if one is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         where = f", line {min(mark.line + 1, len(text.splitlines()))}" if mark else ""

@@ -8,7 +8,10 @@ from typing import Any
 
 _TAG = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
-_FLOAT = re.compile(r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9_]+|[0-9]+[eE][-+]?[0-9]+|\.inf|\.Inf)$")
+_FLOAT = re.compile(
+    r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9_]+|[0-9]+[eE][-+]?[0-9]+|\.inf|\.Inf|\.INF)$"
+    r"|\.(?:nan|NaN|NAN)$"
+)
 
 
 def load(text: str | bytes) -> Any:
