@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import kaos
 from kaos.actions import chart
 from kaos.actions.operators import OperatorState, operators
 from kaos.actions.refusals import explained
@@ -20,7 +21,7 @@ from kaos.api.names import (
     SYSTEM_NAMESPACE,
 )
 from kaos.cluster import ApiError, Client, wait
-from kaos.errors import Forbidden, NotFound
+from kaos.errors import Forbidden, NotFound, UsageError
 from kaos.kube.names import nearest
 from kaos.kube.resources import CONFIGMAPS, CUSTOMRESOURCEDEFINITIONS, DEPLOYMENTS, NAMESPACES, Resource
 
@@ -64,11 +65,27 @@ def apply_crds(client: Client) -> list[Object]:
     """Returns when objects of their kinds can be made."""
     crds = bundled_crds()
     for crd in crds:
+        _check_stored(client, crd)
+    for crd in crds:
         with explained(client, CUSTOMRESOURCEDEFINITIONS, crd["metadata"]["name"]):
             client.apply(CUSTOMRESOURCEDEFINITIONS, crd)
     for crd in crds:
         await_established(client, crd["metadata"]["name"])
     return crds
+
+
+def _check_stored(client: Client, crd: Object) -> None:
+    """Whether the cluster may hold objects in a version that we no longer have. Raises UsageError."""
+    name = crd["metadata"]["name"]
+    with explained(client, CUSTOMRESOURCEDEFINITIONS, name):
+        live = client.find(CUSTOMRESOURCEDEFINITIONS, name)
+    stored = ((live or {}).get("status") or {}).get("storedVersions") or ()
+    if unknown := sorted(set(stored) - {version["name"] for version in crd["spec"]["versions"]}):
+        raise UsageError(
+            f"The cluster may hold {crd['spec']['names']['kind']}s of version {', '.join(unknown)}, "
+            f"which KAOS {kaos.__version__} does not know.",
+            f"Save them (kubectl get {name} -A -o yaml), then take them away: kubectl delete crd {name}",
+        )
 
 
 def apply_namespace(client: Client, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaos.actions import chart, installing
+from kaos.actions import chart, installing, system
 from kaos.api.names import REGISTRY_CONFIGMAP
 from kaos.errors import NotFound, NotReady, UsageError
 from kaos.kube.resources import (
@@ -87,6 +87,17 @@ def test_crds_of_an_older_version_become_those_of_this_one(install, client, room
     client.replace(CUSTOMRESOURCEDEFINITIONS, older)
     install()
     assert client.get(CUSTOMRESOURCEDEFINITIONS, name)["spec"]["versions"] == before
+
+
+def test_a_version_of_crds_that_this_one_does_not_know_is_named(install, client, room, monkeypatch):
+    mine = system.bundled_crds()
+    for crd in mine:
+        crd["spec"]["versions"][0]["name"] = "v1"
+    monkeypatch.setattr(system, "bundled_crds", lambda: mine)
+    with pytest.raises(UsageError, match="of version v1alpha1, which KAOS") as refused:
+        install()
+    assert "kubectl delete crd agents.kaos.tools" in refused.value.cure
+    assert client.find(DEPLOYMENTS, "kaos-operator", room) is None
 
 
 def test_an_installation_that_was_cut_is_finished_by_the_same_command(install, client, room):
