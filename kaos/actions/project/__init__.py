@@ -1,4 +1,1 @@
-"""MCP servers of one's own: from an empty directory to an image.
-
-`launch.py` serves a project's server object and stands alone: the same file runs on a laptop and in the image.
-"""
+"""MCP servers of one's own: from an empty directory to an image."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from kaos.errors import KaosError, UsageError
 from kaos.kube import sanitize
 
-LAUNCH = Path(__file__).with_name("launch.py")
 DEFAULT_PLACE = "server:mcp"
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _PREFIXES = ("UV_", "PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "XDG_")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kaos.actions.kinds import MCPSERVER
-from kaos.actions.project.environment import DEFAULT_PLACE, Project
+from kaos.actions.project.environment import Project
 from kaos.api.names import API_VERSION, CUSTOM
 
 Object = dict[str, Any]
@@ -14,8 +14,6 @@ UV = "uv>=0.9,<1"
 PORT = 8000
 USER = "65532:65532"
 CA_FILE = ".kaos-ca.crt"  # the host's certificates, in the build stage alone
-
-__all__ = ["CA_FILE", "DEFAULT_PLACE", "dockerfile", "manifest", "reference"]
 
 _TEXT = """\
 # Written by `kaos mcp build`. The first stage has the tools that the image does not need.
