@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.cluster,
     pytest.mark.only("cluster"),
     pytest.mark.skipif(shutil.which("npm") is None, reason="the program comes from npm"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
 ]
 WAIT_S = 90
 RIGHTS = (ROOT / "docs/operator/mcpserver/service-accounts.md").read_text()
