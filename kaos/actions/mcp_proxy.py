@@ -142,25 +142,27 @@ class StdioProxy:
 
     def _notify(self, message: Message) -> None:
         """Pass on a notification or an answer of the client."""
-        if message.method == _CANCELLED:
-            wanted = message.params.get("requestId")
-            for call in list(self._calls.values()):
-                if call.request.id == wanted and type(call.request.id) is type(wanted):
-                    call.cancelled = True
-                    if call.is_modern:  # there the end of the stream says it
-                        call.stop()
+        left = self._cancelled(message) if message.method == _CANCELLED else []
         session = self._session
-        if session is None:
-            return  # the stateless era has no messages of clients but requests
-        try:
-            answer = self._post(message.text, session)
-            answer.close()
-        except _Gone:
-            return  # it was about something in a session that is no more
-        except KaosError as error:
-            self._tell(f"{message.method or 'an answer'} has not reached the server: {error.cause}")
-        if message.method == "notifications/initialized":
+        if session is not None:  # the stateless era has no messages of clients but requests
+            try:
+                self._post(message.text, session).close()
+            except _Gone:
+                return  # it was about something in a session that is no more
+            except KaosError as error:
+                self._tell(f"{message.method or 'an answer'} has not reached the server: {error.cause}")
+        for call in left:
+            call.stop()  # which in the stateless era is all that is said of it
+        if session is not None and message.method == "notifications/initialized":
             self._listen(session)
+
+    def _cancelled(self, message: Message) -> list[_Call]:
+        wanted = message.params.get("requestId")
+        ids = ((call, call.request.id) for call in list(self._calls.values()))
+        found = [call for call, its in ids if its == wanted and type(its) is type(wanted)]
+        for call in found:
+            call.cancelled = True  # to who has cancelled nothing more is said
+        return found
 
     # Requests.
 
@@ -301,8 +303,12 @@ class StdioProxy:
 
     def _say(self, text: str) -> None:
         with self._out:
-            if not self._ended:
+            if self._ended:
+                return
+            try:
                 self._say_unlocked(text)
+            except (OSError, ValueError):  # the client has gone; its input will end as well
+                self._ended = True
 
 
 def serve(reach: Reach, path: str, port: int, token: str, on_ready: Callable[[str], None]) -> None:

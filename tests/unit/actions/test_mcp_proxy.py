@@ -15,7 +15,7 @@ from kaos.cluster import wait
 from kaos.kube.resources import PODS
 
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-ANSWERED_S = 30
+ANSWERED_S = 20
 
 
 class Program:
@@ -99,6 +99,7 @@ def test_who_has_cancelled_is_told_nothing_more(program):
     program.say("notifications/cancelled", {"requestId": 1})
     program.call(2, "whoami")
     assert program.hear()["id"] == 2
+    program.end()  # nothing is waited for
     assert program.heard.empty()
 
 
