@@ -79,9 +79,13 @@ class Group(Command, click.Group):
 
     command_class = Command
 
-    def __init__(self, *args: Any, lazy: Lazy | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, lazy: Lazy | None = None, moved: dict[str, str] | None = None, **kwargs: Any
+    ) -> None:
+        """`moved`: words that people try here, and the commands that they mean."""
         super().__init__(*args, **kwargs)
         self.lazy = lazy or {}
+        self.moved = moved or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.lazy, *self.commands]
@@ -104,6 +108,9 @@ class Group(Command, click.Group):
             word = str(args[0])
             if word.startswith("-"):
                 raise
+            if word in self.moved:
+                there = self.moved[word]
+                raise click.UsageError(f"{ctx.command_path} {word} has moved.\nUse: {there}", ctx) from error
             like = nearest(word, self.list_commands(ctx))
             hint = f"Did you mean: {ctx.command_path} {like}" if like else f"See: {ctx.command_path} --help"
             raise click.UsageError(f"{ctx.command_path} has no command {word!r}.\n{hint}", ctx) from error

@@ -44,6 +44,7 @@ _TREE = {
 root = Group(
     name="kaos",
     lazy=_TREE,
+    moved={word: f"kaos system {word}" for word in ("install", "uninstall")},
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help="Run MCP servers, model APIs and agents as Kubernetes resources.",

@@ -18,6 +18,8 @@ KAOS = str(Path(sys.executable).with_name("kaos"))
 @pytest.mark.parametrize(
     ("arguments", "cause", "cure"),
     [
+        (["install"], "kaos install has moved.", "Use: kaos system install"),
+        (["uninstall", "--yes"], "kaos uninstall has moved.", "Use: kaos system uninstall"),
         (["mpc"], "kaos has no command 'mpc'.", "Did you mean: kaos mcp"),
         (["mcp", "lst"], "kaos mcp has no command 'lst'.", "Did you mean: kaos mcp list"),
         (["mcp", "xyzzy"], "kaos mcp has no command 'xyzzy'.", "See: kaos mcp --help"),
