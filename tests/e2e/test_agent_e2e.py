@@ -62,6 +62,11 @@ def test_invoke_answers_with_the_help_of_a_tool(kaos, helper, namespace):
         ("add", {"a": 4, "b": 5}, "9")
     ]
     assert whole["usage"]["total_tokens"] > 0
+    told = [line for line in kaos("logs", f"agent/{helper}", "-n", namespace).ok().stdout.splitlines()
+            if "answered with 200" in line]  # fmt: skip
+    assert len(told) == 2
+    assert f"model mock, {whole['usage']['total_tokens']} tokens, 1 calls" in told[-1]
+    assert "add 4 and 5" not in told[-1]
 
 
 def test_a_conversation_is_remembered_and_shown(kaos, helper, namespace):

@@ -79,7 +79,10 @@ class Agent:
                 span.set(of_usage(work.usage))
                 seconds = time.monotonic() - began
                 self.metrics.answered(status, seconds)
-                log.info("session %s: %d after %.2f s, %d calls", turn.session_id, status, seconds, work.calls)
+                log.info(
+                    "answered with %d after %.2f s: model %s, %d tokens, %d calls, session %s",
+                    status, seconds, self.settings.model, work.usage["total_tokens"], work.calls, turn.session_id,
+                )  # fmt: skip
 
     async def offer(self) -> Offer:
         peers = await self.peers.tools()
