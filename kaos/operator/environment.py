@@ -14,6 +14,7 @@ _TEXTS = {
     "KAOS_AGENT_IMAGE": "kaos_image",
     "KAOS_MOCK_IMAGE": "mock_image",
     "KAOS_BRIDGE_IMAGE": "bridge_image",
+    "KAOS_PACKAGE_IMAGE": "package_image",
     "KAOS_LITELLM_IMAGE": "litellm_image",
     "KAOS_OLLAMA_IMAGE": "ollama_image",
     "KAOS_TELEMETRY_ENDPOINT": "telemetry_endpoint",

@@ -51,6 +51,7 @@ def test_unknown_keys_and_values_of_no_meaning_are_refused(render, given, named)
         ("agentRuntime", "kaos_image"),
         ("modelMock", "mock_image"),
         ("mcpBridge", "bridge_image"),
+        ("mcpPackage", "package_image"),
         ("litellm", "litellm_image"),
         ("ollama", "ollama_image"),
     ],
@@ -63,14 +64,14 @@ def test_a_default_image_can_be_another_one(render, name, field):
 
 def test_every_image_of_a_runtime_is_of_one_that_there_is():
     values = yaml.safe_load((CHART / "values.yaml").read_text())["defaultImages"]
-    named = {one.removeprefix("mcp").lower() for one in values if one.startswith("mcp")} - {"bridge"}
+    named = {one.removeprefix("mcp").lower() for one in values if one.startswith("mcp")} - {"bridge", "package"}
     assert named == set(registry.parse(registry.builtin_text())[0])
 
 
 @pytest.mark.parametrize("chosen", [["mcpRawPython"], None], ids=["one", "all"])
 def test_runtimes_can_be_given_other_images(render, chosen):
     values = yaml.safe_load((CHART / "values.yaml").read_text())["defaultImages"]
-    chosen = chosen or [one for one in values if one.startswith("mcp")]
+    chosen = chosen or [one for one in values if one.startswith("mcp") and one not in ("mcpBridge", "mcpPackage")]
     own = {one.removeprefix("mcp").lower(): f"example.org/{one.lower()}:1" for one in chosen}
     found = registry.read(render(**{f"defaultImages.{key}": f"example.org/{key.lower()}:1" for key in chosen})
                           .all("ConfigMap"))  # fmt: skip

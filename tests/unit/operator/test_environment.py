@@ -22,6 +22,7 @@ def test_what_is_given_counts():
             "KAOS_AGENT_IMAGE": "example.org/kaos:1",
             "KAOS_MOCK_IMAGE": "example.org/mock:1",
             "KAOS_BRIDGE_IMAGE": "example.org/bridge:1",
+            "KAOS_PACKAGE_IMAGE": "example.org/package:1",
             "KAOS_LITELLM_IMAGE": "example.org/litellm:1",
             "KAOS_OLLAMA_IMAGE": "example.org/ollama:1",
             "KAOS_NETWORK_POLICIES": "false",
@@ -47,6 +48,7 @@ def test_what_is_given_counts():
         kaos_image="example.org/kaos:1",
         mock_image="example.org/mock:1",
         bridge_image="example.org/bridge:1",
+        package_image="example.org/package:1",
         litellm_image="example.org/litellm:1",
         ollama_image="example.org/ollama:1",
     )
