@@ -61,6 +61,9 @@ class Console(App[None]):
     def get_default_screen(self) -> HomeScreen:
         return HomeScreen(HOME)
 
+    def get_css_variables(self) -> dict[str, str]:
+        return themes.readable(super().get_css_variables())
+
     def on_mount(self) -> None:
         for theme in themes.THEMES:
             self.register_theme(theme)
