@@ -44,7 +44,8 @@ def test_its_version_is_pinned_and_the_same_on_a_laptop(runtime: str) -> None:
     entry = RUNTIMES[runtime]
     where, _, what = entry.package.partition(":")
     assert re.fullmatch(r"(@[a-z]+/)?[a-z-]+(==|@)\d+(\.\d+)+", what)
-    assert entry.local_command == ({"pypi": ("uvx",), "npm": ("npx", "-y")}[where]) + (what,)
+    assert entry.local_command[0] == {"pypi": "uvx", "npm": "npx"}[where]
+    assert entry.local_command[-1] == what
     assert entry.docs.endswith("/docs/operator/mcpserver/stdio-runtimes.md")
 
 
