@@ -22,12 +22,14 @@ _MOVES = re.compile(r"(\r?\n|\r|\x1b\[1A|\x1b\[2K|\x1b\[\?25[lh])")
 
 
 def output_of(command: list[str]) -> str:
-    """What the command prints on a terminal of COLUMNS columns, at home nowhere."""
+    """What the command prints on a terminal of COLUMNS columns on which nobody types, at home nowhere."""
     leader, follower = pty.openpty()
     subprocess.run(["stty", "cols", str(COLUMNS), "rows", "60"], stdin=follower, check=True)
     with tempfile.TemporaryDirectory(prefix="kaos-") as home:
         own = {"COLUMNS": str(COLUMNS), "TERM": "xterm-256color", "HOME": home, "KAOS_LOCAL_DIR": f"{home}/local"}
-        process = subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, env=os.environ | own)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=follower, stderr=follower, env=os.environ | own
+        )
         os.close(follower)
         text = _read_all(leader)
         code = process.wait()
