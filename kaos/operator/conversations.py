@@ -133,7 +133,9 @@ async def _agent(client: AsyncClient, ask: Ask) -> Object:
     await get_json(client, ask, "/ready")
     answer = await get_json(client, ask, "/tools")
     listed = answer.get("tools") if isinstance(answer, dict) else None
-    return _tools(listed if isinstance(listed, list) else [])
+    servers = answer.get("servers") if isinstance(answer, dict) else None
+    lacking = isinstance(servers, list) and any(isinstance(one, dict) and one.get("ready") is False for one in servers)
+    return _tools(listed if isinstance(listed, list) else []) | {"whole": not lacking}
 
 
 async def _pulled(client: AsyncClient, ask: Ask, tell: Callable[[str], None]) -> None:

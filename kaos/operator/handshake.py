@@ -18,6 +18,7 @@ AT_ONCE = 256
 PROMPT_S = 1.0  # a conversation that lasts longer no longer counts for AT_ONCE: hanging servers keep nobody out
 RENEW_S = 60.0
 FIRST_RETRY_S = 1.0
+LACKING_S = 8.0  # the longest pause while a pod that serves lacks some of what it uses
 
 
 @dataclass
@@ -27,7 +28,7 @@ class _Pod:
     where: tuple[int, str]
     answer: Handshake | None = None
     answered: float = 0.0
-    failures: int = 0
+    failures: int = 0  # answers in a row that were bad, or not the whole of it
     task: asyncio.Task[None] | None = None
 
 
@@ -63,7 +64,8 @@ class Handshakes:
     def _due_s(pod: _Pod) -> float:
         if pod.answer is None:
             return 0
-        pause_s = min(FIRST_RETRY_S * 2 ** min(pod.failures - 1, 6), RENEW_S) if pod.failures else RENEW_S
+        longest_s = LACKING_S if pod.answer.good and not pod.answer.whole else RENEW_S
+        pause_s = min(FIRST_RETRY_S * 2 ** min(pod.failures - 1, 6), longest_s) if pod.failures else RENEW_S
         return pod.answered + pause_s - asyncio.get_running_loop().time()
 
     def forget(self, key: object, living: set[str] = frozenset()) -> None:
@@ -86,7 +88,7 @@ class Handshakes:
         try:
             pod.answer = await self._converse(ask, lambda said: self._told(key, pod, said))
             pod.answered = asyncio.get_running_loop().time()
-            pod.failures = 0 if pod.answer.good else pod.failures + 1
+            pod.failures = 0 if pod.answer.good and pod.answer.whole else pod.failures + 1
         finally:
             pod.task = None
         self._on_answer(key)

@@ -69,6 +69,14 @@ def test_the_environment_is_the_contracts(place, kaos, namespace):
     )
 
 
+def test_who_does_not_wait_has_its_tools_soon_after_their_server_is_ready(place, kaos, namespace):
+    text = manifests(modelapi(), agent("eager", mcpServers=["calculator"], waitForDependencies=False))
+    kaos("apply", "-f", "-", "-n", namespace, stdin=text).ok()
+    place.until(AGENTS, "eager", namespace, lambda obj: obj.get("status", {}).get("ready"), READY_S)
+    kaos("mcp", "deploy", "-f", "-", "-n", namespace, "--wait", stdin=mcpserver("calculator")).ok()
+    place.until(AGENTS, "eager", namespace, lambda obj: obj["status"].get("toolCount") == 2, 30)
+
+
 def test_dependencies_may_come_in_any_order(place, kaos, namespace):
     kaos("agent", "deploy", "-f", "-", "-n", namespace, stdin=agent("early", mcpServers=["calculator"])).ok()
     waiting = place.until(AGENTS, "early", namespace, lambda obj: reason(obj) == "WaitingForModelAPI", 30)

@@ -63,6 +63,7 @@ class Handshake:
     tool_count: int = 0
     models: tuple[str, ...] = ()
     keyed: bool = False  # it wants a key before it lists its models
+    whole: bool = True  # False: some of what it uses is not there yet, and it will have more to say then
 
 
 @dataclass(frozen=True)

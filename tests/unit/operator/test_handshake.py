@@ -332,6 +332,27 @@ async def test_a_pod_that_answers_badly_is_asked_again_later_and_later(times: Ti
     assert pauses == [1, 2, 4]
 
 
+async def test_an_agent_whose_tools_are_not_all_there_is_asked_again_soon(times: Times) -> None:
+    servers = [{"name": "calc", "ready": False, "message": "away"}]
+
+    async def agent(exchange: Exchange) -> None:
+        await exchange.answer(json.dumps({"tools": [], "servers": servers}).encode())
+
+    async with Server(agent) as server:
+        pauses = []
+        for number in range(1, 7):
+            times.handshakes.ask("key", server.ask(protocol="agent"))
+            await until(lambda number=number: len(times.answered) == number)
+            pauses.append(round(times.handshakes.ask("key", server.ask(protocol="agent"))))
+            _make_due(times)
+        assert pauses == [1, 2, 4, 8, 8, 8]
+        assert [answer.good for answer in times.handshakes.answers("key")] == [True]
+        servers[0]["ready"] = True
+        times.handshakes.ask("key", server.ask(protocol="agent"))
+        await until(lambda: len(times.answered) == 7)
+        assert round(times.handshakes.ask("key", server.ask(protocol="agent"))) == handshake.RENEW_S
+
+
 def _make_due(times: Times) -> None:
     for one in times.handshakes._pods["key"].values():
         one.answered -= 1000
@@ -373,7 +394,7 @@ async def test_a_hundred_servers_that_hang_delay_no_other(times: Times) -> None:
         began = time.monotonic()
         times.handshakes.ask("good", server.ask(name="good"))
         await until(lambda: "good" in times.answered)
-        assert time.monotonic() - began < alone_s + 0.3
+        assert time.monotonic() - began < alone_s + 0.8, "less than a server that hangs is waited for"
 
 
 async def test_those_that_hang_give_up_their_places(times: Times, monkeypatch: pytest.MonkeyPatch) -> None:
