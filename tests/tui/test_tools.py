@@ -27,7 +27,7 @@ async def test_a_filter_narrows_them(console, workshop):  # noqa: F811
 async def test_enter_opens_the_tool(console, workshop):  # noqa: F811
     async with console(at=f"{workshop}/mcp/workshop/tools") as pilot:
         await until(pilot, lambda: shows(pilot, "price"))
-        await pilot.press("down", "down", "down", "down", "enter")
+        await pilot.press("down", "down", "down", "down", "down", "enter")
         await until(pilot, lambda: pilot.app.here == Place("invoke", "mcp", workshop, "workshop", "price"))
         await until(pilot, lambda: shows(pilot, "Tell what a piece of furniture costs."))
 
