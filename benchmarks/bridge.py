@@ -7,16 +7,21 @@ supergateway (npm), which are installed into DIRECTORY (a temporary one by defau
 the standard library alone behind each shows what the bridge itself can do. One process asks, in one session, and for
 KAOS also without.
 
-With Python 3.11 on two cores that others kept busy (load 22, at high priority), the first rows of a run of 2 s each:
-calls/s of one client and of 16, median ms of each, the bridge's MB:
+One run with Python 3.11 on two cores that others kept very busy (load 17 to 22), at high priority, 2 s each; the ratios
+say more than the numbers. Calls/s of one client and of 16, median ms of each, ms to begin a session, the bridge's MB:
 
-    fastmcp, HTTP               4    42    48   406    89
-    fastmcp, KAOS              17    41    21   161    41
-    fastmcp, KAOS, stateless   51    92    18   153    41
-    fastmcp, mcp-proxy         19    38    37   461    55
+    fastmcp, HTTP               4    42    48   406      22    89
+    fastmcp, KAOS              17    41    21   161    6987    41
+    fastmcp, KAOS, stateless   51    92    18   153    3724    41
+    fastmcp, mcp-proxy         19    38    37   461      19    55
+    fastmcp, supergateway       4     8    38  2339    4822   142
+    plain, KAOS               138   235     6    60      19    41
+    plain, KAOS, stateless    104   208     7    59       5    41
+    plain, mcp-proxy           65   101    12   134       5    55
+    plain, supergateway        65   103     9   162     156   168
 
-That says more of the load than of the bridges; a session of KAOS, a process of its own, took seconds to start there
-(mcp-proxy has one process for all). supergateway has not been measured in such a run.
+A session of KAOS is a process of its own; with so much load a spare made with fastmcp had not started when the next
+session came. mcp-proxy has one process for all.
 
 At a quieter time (one process asking in the stateless era) fastmcp's server answered 541 calls/s of one client and 638
 of 16 over its own HTTP, 454 and 789 behind the bridge; with the plain server the bridge reached 1,744 and 4,463. A new
