@@ -23,7 +23,7 @@ _SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
 _FLAG = re.compile(rf"--?[\w-]*{_SECRET}[\w-]*$", re.IGNORECASE)
 # Fields whose names sound like secrets and whose values help whoever reads the bundle.
 _HARMLESS = frozenset({"automountServiceAccountToken", "imagePullSecrets", "secretName", "secretKeyRef", "secretRef"})
-_NAME = rf"[\w.-]*{_SECRET}[\w.-]*"
+_NAME = rf"{_SECRET}[\w.-]{{0,64}}"  # what is before that stays as it is
 _QUOTE = r"""(?:\\*["'])"""
 _PATTERNS = [
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
@@ -31,12 +31,12 @@ _PATTERNS = [
     (re.compile(rf"((?:proxy-)?authorization|(?:set-)?cookie)({_QUOTE}?\s*[:=]\s*{_QUOTE}?)[^\"'\\\n]+", re.IGNORECASE),
      rf"\1\2{HIDDEN}"),
     (re.compile(r"\b(bearer|basic)\s+[\w+/=.~-]{6,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
-    (re.compile(r"\b([a-z][a-z0-9+.-]*://)[^\s/\"'<>]*@", re.IGNORECASE), rf"\1{HIDDEN}@"),
+    (re.compile(r"\b([a-z][a-z0-9+.-]{0,30}://)[^\s/\"'<>]*@", re.IGNORECASE), rf"\1{HIDDEN}@"),
     (re.compile(rf"({_NAME}{_QUOTE}?\s*[:=]\s*)(\\*[\"'])(?!<redacted>).*?\2", re.IGNORECASE), rf"\1\2{HIDDEN}\2"),
-    (re.compile(rf"^(\s*(?:- )?{_NAME}:[ \t]+)(?![\"'|>]|<redacted>)\S.*$", re.IGNORECASE | re.MULTILINE),
+    (re.compile(rf"^([ \t]*(?:- )?[\w.-]{{0,64}}?{_NAME}:[ \t]+)(?![\"'|>]|<redacted>)\S.*$", re.I | re.M),
      rf"\1{HIDDEN}"),
     (re.compile(rf"({_NAME}\s*[:=]\s*)(?![\"'\\|>]|<redacted>)[^\s,;&)}}\]\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(rf"((?<!\w)--?[\w-]*{_SECRET}[\w-]*\s+)(?![-<])\S+", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(rf"((?<!\w)--?(?:[a-z][\w-]{{0,64}}?)?{_SECRET}[\w-]{{0,64}}\s+)(?![-<])\S+", re.I), rf"\1{HIDDEN}"),
     # What issuers mark as a key.
     (re.compile(
         r"\b(?:sk-[\w-]{8,}|gh[a-z]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{12,}|xox[a-z]-[\w-]{8,}|hf_\w{16,}"
