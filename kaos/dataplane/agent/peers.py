@@ -36,6 +36,8 @@ RENEW_S, FIRST_RETRY_S, LAST_RETRY_S = 60.0, 0.5, 5.0
 CONNECT_S = 5.0
 # A Service is reachable some seconds after its pod: who asked for its name too early is denied it for five more.
 YOUNG_S, PATIENCE_S, ASK_AGAIN_S = 30.0, 6.0, 0.25
+# Until then its address may lead out of the cluster, to some gateway that knows no such page.
+CARDLESS_S = 5.0
 CARD_LIMIT_BYTES = 256 * 1024
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 METHOD_NOT_FOUND, VERSION_NOT_SUPPORTED = -32601, -32009
@@ -146,10 +148,11 @@ class Peers:
 
     async def _ask(self, one: PeerConnection) -> None:
         timeout = aiohttp.ClientTimeout(total=CARD_TIMEOUT_S)
+        fresh = {"Connection": "close"}  # one that was made too early may lead elsewhere for good
         try:
-            async with self._http.get(one.card_url, timeout=timeout, allow_redirects=False) as response:
+            async with self._http.get(one.card_url, headers=fresh, timeout=timeout, allow_redirects=False) as response:
                 status, data = response.status, await _read(response, CARD_LIMIT_BYTES)
-            if status != 200 and status not in _NO_A2A:
+            if status != 200 and (status not in _NO_A2A or self._age_s() < CARDLESS_S):
                 raise ToolFailed(f"its card is HTTP {status}")
             card = json.loads(data) if status == 200 else {}  # without a card it may still chat
             if not isinstance(card, dict):
@@ -184,6 +187,9 @@ class Peers:
             raise ToolFailed(f"{one.peer.name} did not answer within {self._limits.answer_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise ToolFailed(f"{one.peer.name} at {one.card_url} cannot be reached: {worded(error)}") from None
+
+    def _age_s(self) -> float:
+        return asyncio.get_running_loop().time() - self._started
 
     async def _wait_for_young(self, one: PeerConnection) -> None:
         """Soon after the start, give a peer that has not been met some time to appear."""
