@@ -11,9 +11,8 @@ from kaos.dataplane.bridge import door, filtering, listeners, modern
 from kaos.dataplane.bridge import message as messages
 from kaos.dataplane.bridge.child import LINE_LIMIT, ServerEnded
 from kaos.dataplane.bridge.conversation import INTERNAL_ERROR, Conversation, Dress
-from kaos.dataplane.bridge.door import INVALID_REQUEST, PARSE_ERROR, SESSION_HEADER, json_answer, refused
+from kaos.dataplane.bridge.door import INVALID_REQUEST, PARSE_ERROR, SESSION_HEADER, Door, json_answer, refused
 from kaos.dataplane.bridge.message import Malformed, Message
-from kaos.dataplane.bridge.metrics import CONTENT_TYPE, Metrics
 from kaos.dataplane.bridge.processes import Shared, Spare, Starter
 from kaos.dataplane.bridge.sessions import Session, Sessions
 from kaos.dataplane.bridge.settings import Settings
@@ -23,34 +22,21 @@ from kaos.mcp.wire import HANDSHAKE, MODERN
 PING_S = 15.0  # proxies cut streams on which nothing happens
 
 
-class Bridge:
+class Bridge(Door):
     """The endpoints, over processes that live as long as the application."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._metrics = Metrics()
+        super().__init__(settings)
         self._starter = Starter(settings.command, settings.env, self._metrics, settings.socket)
         self.shared = Shared(self._starter, self._metrics)
         self._spare = Spare(self._starter)
         self._sessions = Sessions(self.shared, self._spare, self._metrics, settings.most_sessions, settings.idle_s)
-        self._leaving = False
         self._metrics.watch("sessions", "Sessions that are open.", lambda: len(self._sessions))
         self._metrics.watch("processes", "Processes of the server.", lambda: self._starter.running)
         self._metrics.watch("ready", "Whether the server answers.", lambda: self.shared.is_ready)
 
-    def app(self) -> web.Application:
-        app = web.Application(client_max_size=LINE_LIMIT)
-        app.cleanup_ctx.append(self._live)
-        app.router.add_route("*", self._settings.path, self._endpoint)
-        app.router.add_get("/health", self._health)
-        app.router.add_get("/ready", self._ready)
-        app.router.add_get("/metrics", self._numbers)
-        app.on_response_prepare.append(door.unsigned)
-        return app
-
     def leave(self) -> None:
-        """Be ready no longer; what is under way goes on."""
-        self._leaving = True
+        super().leave()
         self._sessions.hang_up_all()
         self.shared.listeners.end_all()
 
@@ -70,18 +56,8 @@ class Bridge:
 
     # Endpoints.
 
-    async def _health(self, request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
-
-    async def _ready(self, request: web.Request) -> web.Response:
-        if self._leaving:
-            return web.json_response({"status": "leaving"}, status=503)
-        if not self.shared.is_ready:
-            return web.json_response({"status": "not ready", "message": self.shared.why_not}, status=503)
-        return web.json_response({"status": "ok"})
-
-    async def _numbers(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.text(), headers={"content-type": CONTENT_TYPE})
+    async def _why_not_ready(self) -> str | None:
+        return None if self.shared.is_ready else self.shared.why_not
 
     async def _endpoint(self, request: web.Request) -> web.StreamResponse:
         if (turned_away := door.turned_away(request, self._settings)) is not None:

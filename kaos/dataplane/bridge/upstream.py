@@ -19,10 +19,10 @@ from kaos.dataplane.bridge import message as messages
 from kaos.dataplane.bridge.addresses import Resolver
 from kaos.dataplane.bridge.child import LINE_LIMIT
 from kaos.dataplane.bridge.conversation import INTERNAL_ERROR
-from kaos.dataplane.bridge.door import INVALID_REQUEST, PARSE_ERROR, refused
+from kaos.dataplane.bridge.door import INVALID_REQUEST, PARSE_ERROR, Door, refused
 from kaos.dataplane.bridge.events import Events, TooLong, data_of, with_data
 from kaos.dataplane.bridge.message import Malformed, Message
-from kaos.dataplane.bridge.metrics import CONTENT_TYPE, Metrics
+from kaos.dataplane.bridge.metrics import Metrics
 from kaos.dataplane.bridge.modern import METHOD_HEADER, VERSION_HEADER
 from kaos.dataplane.bridge.settings import Settings
 from kaos.dataplane.faults import worded
@@ -43,32 +43,19 @@ _ABROAD = {"accept", "content-type", "last-event-id", "traceparent", "tracestate
 _EVENTS, _JSON = "text/event-stream", "application/json"
 
 
-class Relay:
+class Relay(Door):
     """The endpoints, over one client that lives as long as the application."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._filter = settings.tools
         self._host = urlsplit(settings.upstream).hostname or ""
         self._is_beside = guard.is_loopback(self._host)
-        self._metrics = Metrics()
-        self._leaving = False
         self._client: aiohttp.ClientSession | None = None
         self._standing: set[aiohttp.ClientResponse] = set()  # streams that have no end of their own
 
-    def app(self) -> web.Application:
-        app = web.Application(client_max_size=LINE_LIMIT)
-        app.cleanup_ctx.append(self._live)
-        app.router.add_route("*", self._settings.path, self._endpoint)
-        app.router.add_get("/health", self._health)
-        app.router.add_get("/ready", self._ready)
-        app.router.add_get("/metrics", self._numbers)
-        app.on_response_prepare.append(door.unsigned)
-        return app
-
     def leave(self) -> None:
-        """Be ready no longer; what is under way goes on."""
-        self._leaving = True
+        super().leave()
         for answer in self._standing:
             answer.close()
 
@@ -85,18 +72,10 @@ class Relay:
 
     # Endpoints.
 
-    async def _health(self, request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
-
-    async def _ready(self, request: web.Request) -> web.Response:
-        if self._leaving:
-            return web.json_response({"status": "leaving"}, status=503)
+    async def _why_not_ready(self) -> str | None:
         # A server elsewhere may come and go; who asks for it is told. One beside is part of what is ready here.
-        if self._is_beside and (why := await self._why_silent()):
-            return web.json_response({"status": "not ready", "message": why}, status=503)
-        return web.json_response({"status": "ok"})
-
-    async def _why_silent(self) -> str:
+        if not self._is_beside:
+            return None
         where = urlsplit(self._settings.upstream)
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -104,10 +83,7 @@ class Relay:
         except (OSError, TimeoutError) as error:
             return f"the server does not accept connections: {worded(error)}"
         writer.close()
-        return ""
-
-    async def _numbers(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.text(), headers={"content-type": CONTENT_TYPE})
+        return None
 
     async def _endpoint(self, request: web.Request) -> web.StreamResponse:
         if (turned_away := door.turned_away(request, self._settings)) is not None:
