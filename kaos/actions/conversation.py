@@ -184,13 +184,9 @@ class Conversation:
         head = Head(response.status, response.headers)
         if head.status < 400:
             return HttpAnswer(head, self._chunks(response), close)
-        try:
-            content = response.read()
-        except NoConnection:
-            content = b""  # who refuses without having read may hang up in the middle; the status tells enough
-        response.close()
-        if b'"kind":"Status"' in content.replace(b" ", b"")[:400]:
-            raise self._refusal(ApiError.of(head.status, content))
+        content, own = refused_content(response)
+        if own is not None:
+            raise self._refusal(own)
         return HttpAnswer(head, iter([content]), lambda: None)
 
     def _farewell(self, method: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
@@ -216,6 +212,17 @@ class Conversation:
         if refused.code in (404, 500, 502, 503, 504):
             return _ServerGone(refused.message, "")
         return refused
+
+
+def refused_content(response: Any) -> tuple[bytes, ApiError | None]:
+    """The body of an answer that refuses, and what the API server itself says in it, if it is the one that refuses."""
+    try:
+        content = response.read()
+    except NoConnection:
+        content = b""  # who refuses without having read may hang up in the middle; the status tells enough
+    response.close()
+    is_own = b'"kind":"Status"' in content.replace(b" ", b"")[:400]
+    return content, ApiError.of(response.status, content) if is_own else None
 
 
 def endpoint(client: Client, name: str, namespace: str, status: Object, version: str | None) -> str:

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 
 from kaos.actions import resources
-from kaos.actions.conversation import endpoint
+from kaos.actions.conversation import endpoint, refused_content
 from kaos.actions.kinds import MCPSERVER
 from kaos.actions.loopback import Answer
-from kaos.cluster import ApiError, Client
+from kaos.cluster import Client
 from kaos.cluster.connection import Connection
-from kaos.errors import Forbidden, KaosError, NoConnection, NotFound
+from kaos.errors import Forbidden, KaosError, NotFound
 
 PATIENCE_S = 30.0  # for a server or API server that restarts
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.1, 2.0
@@ -93,15 +93,10 @@ class Reach:
             raise Unreached(error.cause, error.cure) from error
         if answer.status < 400:
             return Answer(answer.status, answer.headers, answer.chunks(), answer.close)
-        try:
-            content = answer.read()
-        except NoConnection:
-            content = b""  # who refuses without having read may hang up in the middle; the status tells enough
-        answer.close()
-        if b'"kind":"Status"' in content.replace(b" ", b"")[:400]:
-            told_by = ApiError.of(answer.status, content)
-            is_away = answer.status in (404, 502, 503) and (answer.status == 404 or _NOBODY.search(told_by.message))
-            raise (Unreached if is_away else Refused)(told_by.message, told_by.cure)
+        content, own = refused_content(answer)
+        if own is not None:
+            is_away = answer.status in (404, 502, 503) and (answer.status == 404 or _NOBODY.search(own.message))
+            raise (Unreached if is_away else Refused)(own.message, own.cure)
         return Answer(answer.status, answer.headers, iter([content]), lambda: None)
 
     def _path(self, client: Client, version: str | None) -> str:
