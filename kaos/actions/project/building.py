@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kaos.actions.project import image, serving, source
+from kaos.actions.project import image, serving
 from kaos.actions.project.environment import Project
 from kaos.errors import KaosError, NoConnection, NotInstalled, UsageError
 from kaos.kube import sanitize
@@ -92,11 +92,7 @@ def _dockerfile(wish: Wish) -> str:
             return file.read_text()
         except (OSError, UnicodeDecodeError):
             raise UsageError(f"There is no Dockerfile {wish.dockerfile} in {root}.", "") from None
-    serving.check_place(wish.project)
-    module = wish.project.place.partition(":")[0]
-    file = source.file_of(wish.project.root, module)
-    assert file is not None  # checked just now
-    text = image.dockerfile(wish.project, file.relative_to(wish.project.root).as_posix())
+    text = image.dockerfile(wish.project, serving.server_place(wish.project))
     if wish.save_dockerfile:
         saved = root / "Dockerfile"
         if saved.exists() and saved.read_text() != text:

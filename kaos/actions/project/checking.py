@@ -36,7 +36,7 @@ class Report:
 
 def validate(project: Project) -> Report:
     """Raises UsageError when the project names no server, KaosError when that does not start or answer."""
-    serving.check_place(project)
+    serving.server_place(project)  # before its environment is made, which takes a while
     info, tools = serving.tools(project, environment.python(project))
     found = findings(tools, source.blocking_calls(project.root))
     return Report(str(info.get("name", "")), str(info.get("version", "")), tools, found)

@@ -43,19 +43,11 @@ CMD ["fastmcp", "run", "{place}", "--transport", "http", "--host", "0.0.0.0", "-
 """
 
 
-def dockerfile(project: Project, file: str) -> str:
-    """Its text. `file` is where the server's module is, relative to the project."""
-    attribute = project.place.partition(":")[2]
+def dockerfile(project: Project, place: str) -> str:
+    """Its text. `place` is where the server is, such as `server.py:mcp`."""
     dependencies, install = _dependencies(project)
     return _TEXT.format(
-        base=BASE,
-        uv=UV,
-        ca=CA_FILE,
-        dependencies=dependencies,
-        install=install,
-        place=f"{file}:{attribute}",
-        port=PORT,
-        user=USER,
+        base=BASE, uv=UV, ca=CA_FILE, dependencies=dependencies, install=install, place=place, port=PORT, user=USER
     )
 
 
@@ -68,7 +60,7 @@ def _dependencies(project: Project) -> tuple[str, str]:
         return "pyproject.toml", sync
     if (project.root / "requirements.txt").is_file():
         return "requirements.txt", "uv venv --quiet && uv pip install --quiet -r requirements.txt"
-    return f"{_any_file(project)}", "uv venv --quiet && uv pip install --quiet 'fastmcp>=4.1,<5'"
+    return _any_file(project), "uv venv --quiet && uv pip install --quiet 'fastmcp>=4.1,<5'"
 
 
 def _any_file(project: Project) -> str:

@@ -56,7 +56,7 @@ def create(name: str, parent: Path, dockerfile: bool = False, manifest: bool = F
         raise UsageError(f"Cannot write {error.filename}: {error.strerror}.", "") from None
     unlocked = _lock(root)
     if dockerfile:
-        (root / "Dockerfile").write_text(image.dockerfile(Project(root), "server.py"))
+        (root / "Dockerfile").write_text(image.dockerfile(Project(root), "server.py:mcp"))
     written = [path for path in _ABOUT if (root / path).exists()]
     return Created(root, tuple((path, _ABOUT[path]) for path in written), unlocked)
 

@@ -20,6 +20,7 @@ from kaos.actions.project import environment, source
 from kaos.actions.project.environment import Project
 from kaos.errors import KaosError, UsageError
 from kaos.kube import sanitize
+from kaos.local.ports import free_port, is_free
 from kaos.mcp.blocking import HttpAnswer, McpSession
 from kaos.mcp.wire import Head, McpError
 
@@ -36,11 +37,14 @@ _PLAIN_LOGS = {
 }
 
 
-def check_place(project: Project) -> None:
-    """Raises UsageError when there is no such server, naming those that are there."""
+def server_place(project: Project) -> str:
+    """Where the server is, as FastMCP is told of it: `server.py:mcp`.
+
+    Raises UsageError when there is no such server, naming those that are there.
+    """
     module, _, attribute = project.place.partition(":")
-    names = source.servers(project.root, module)
-    if names is None and source.file_of(project.root, module) is None:
+    file = source.file_of(project.root, module)
+    if file is None:
         here = sorted(file.stem for file in project.root.glob("*.py") if source.servers(project.root, file.stem))
         raise UsageError(
             f"There is no module {module} in {project.root}.",
@@ -48,21 +52,18 @@ def check_place(project: Project) -> None:
             if here
             else "--fastmcp-path MODULE:NAME",
         )
+    names = source.servers(project.root, module)
     first = attribute.partition(".")[0]
     if names is not None and first not in names and not source.defines(project.root, module, first):
         raise UsageError(
             f"The module {module} has no {first}.",
             f"It has: {', '.join(names)}; --fastmcp-path {module}:{names[0]}" if names else "mcp = FastMCP(NAME)",
         )
+    return f"{file.relative_to(project.root).as_posix()}:{attribute}"
 
 
-def command(project: Project, python: Path, host: str, port: int, reload: bool = False) -> list[str]:
-    """What serves the project over HTTP."""
-    module, _, attribute = project.place.partition(":")
-    file = source.file_of(project.root, module)
-    if file is None:
-        raise UsageError(f"There is no module {module} in {project.root}.", "--fastmcp-path MODULE:NAME")
-    place = f"{file.relative_to(project.root)}:{attribute}"
+def command(place: str, python: Path, host: str, port: int, reload: bool = False) -> list[str]:
+    """What serves, over HTTP, the server at that place."""
     served = ["--transport", "http", "--host", host, "--port", str(port), "--no-banner", "--skip-env"]
     return [str(python), "-m", "fastmcp.cli", "run", place, *served, *(["--reload"] if reload else [])]
 
@@ -90,19 +91,19 @@ def serve(project: Project, port: int, on_ready: Callable[[str], None]) -> None:
 
     Raises UsageError when the port is taken, KaosError when the server ends by itself.
     """
-    check_place(project)
+    place = server_place(project)
     python = environment.python(project)
-    if port and not _is_free(port):
+    if port and not is_free(port):
         raise UsageError(f"Port {port} on {_HOST} is taken.", "Take another: --port PORT, or 0 for a free one")
-    port = port or _free_port()
+    port = port or free_port()
     process = subprocess.Popen(
-        command(project, python, _HOST, port, reload=True),
+        command(place, python, _HOST, port, reload=True),
         cwd=project.root,
         env=variables(project, python),
         stdout=sys.stderr,
     )
     try:
-        while process.poll() is None and _is_free(port):
+        while process.poll() is None and not _listens(port):
             time.sleep(0.05)
         if process.poll() is None:
             on_ready(f"http://{_HOST}:{port}{_PATH}")
@@ -115,10 +116,10 @@ def serve(project: Project, port: int, on_ready: Callable[[str], None]) -> None:
 @contextmanager
 def running(project: Project, python: Path) -> Iterator[str]:
     """The server for as long as the block lasts, as a URL."""
-    port = _free_port()
+    place, port = server_place(project), free_port()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            command(project, python, _HOST, port),
+            command(place, python, _HOST, port),
             cwd=project.root,
             env=variables(project, python),
             stdin=subprocess.DEVNULL,
@@ -148,7 +149,7 @@ def _await(process: subprocess.Popen[bytes], port: int, project: Project, said: 
             said.seek(0)
             text = said.read()[-64_000:].decode(errors="replace")
             raise KaosError(f"The server does not start: {cause(text, project.root)}", "All it said: kaos mcp run")
-        if not _is_free(port):
+        if _listens(port):
             return
         time.sleep(0.05)
     raise KaosError(f"The server listens on no port after {START_S:.0f} s.", "All it said: kaos mcp run")
@@ -189,16 +190,9 @@ def _sender(url: str) -> Any:
     return send
 
 
-def _is_free(port: int) -> bool:
-    """Whether nobody listens there."""
+def _listens(port: int) -> bool:
     try:
         socket.create_connection((_HOST, port), timeout=1).close()
     except OSError:
-        return True
-    return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return probe.getsockname()[1]
+        return False
+    return True

@@ -52,7 +52,7 @@ def test_the_hosts_certificates_are_in_the_build_stage_alone(root, tmp_path, mon
     certificates.write_text("CERTIFICATE")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates))
     assert image.CA_FILE in names(root)
-    first, last = image.dockerfile(Project(root), "server.py").rsplit("\nFROM ", 1)
+    first, last = image.dockerfile(Project(root), "server.py:mcp").rsplit("\nFROM ", 1)
     assert image.CA_FILE in first
     assert image.CA_FILE not in last
 
@@ -69,7 +69,7 @@ def test_the_hosts_certificates_are_in_the_build_stage_alone(root, tmp_path, mon
 def test_dependencies_are_installed_as_the_project_declares_them(root, files, command):
     for file in files:
         (root / file).write_text("")
-    assert command in image.dockerfile(Project(root), "server.py")
+    assert command in image.dockerfile(Project(root), "server.py:mcp")
 
 
 @pytest.mark.parametrize(
