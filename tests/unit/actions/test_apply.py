@@ -90,14 +90,15 @@ def test_one_failure_stops_no_other(client, room):
     assert isinstance(outcomes["away"].error, UsageError)
 
 
-def test_a_missing_namespace_offers_to_create_it(client):
+def test_a_missing_namespace_offers_to_create_it(client, room):
+    missing = f"{room}-annex"
     with pytest.raises(NotFound) as refused:
-        apply.apply_object(client, SERVER, "nowhere", MCPSERVER.resource)
-    assert "no namespace nowhere" in refused.value.cause
+        apply.apply_object(client, SERVER, missing, MCPSERVER.resource)
+    assert f"no namespace {missing}" in refused.value.cause
     assert "--create-namespace" in refused.value.cure
-    assert apply.create_namespace(client, "nowhere")
-    assert not apply.create_namespace(client, "nowhere")
-    assert apply.apply_object(client, SERVER, "nowhere", MCPSERVER.resource).verb == "created"
+    assert apply.create_namespace(client, missing)
+    assert not apply.create_namespace(client, missing)
+    assert apply.apply_object(client, SERVER, missing, MCPSERVER.resource).verb == "created"
 
 
 def test_deleting_goes_the_opposite_way_and_takes_absence_for_done(client):
