@@ -1,4 +1,7 @@
-"""A live local cluster without an operator, for what talks to an API server: nothing changes behind a test's back."""
+"""A live local cluster without an operator, for what talks to an API server: nothing changes behind a test's back.
+
+Each file has one of its own (it is up in half a second), so that no file depends on what another made or removed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from tests.live import LiveCluster
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCluster]:
     """The cluster, with what KAOS's operator would need."""
     with LiveCluster(tmp_path_factory.mktemp("live")) as cluster:

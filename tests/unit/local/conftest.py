@@ -36,9 +36,9 @@ def widgets(machinery: Machinery) -> Machinery:
     return machinery
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCluster]:
-    """One live cluster for all tests that do not hurt it; each takes a namespace of its own."""
+    """One live cluster for the tests of a file that do not hurt it; each takes a namespace of its own."""
     hidden = {"A_SECRET_OF_THE_TESTER": "x", "DOCKER_HOST": "unix:///no/such/socket"}
     with LiveCluster(tmp_path_factory.mktemp("live") / "local", **hidden) as cluster:
         with cluster.http() as http:
@@ -47,7 +47,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCluster]:
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def http(live: LiveCluster) -> Iterator[httpx.Client]:
     with live.http() as client:
         yield client
