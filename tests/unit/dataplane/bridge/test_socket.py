@@ -30,6 +30,14 @@ def executor(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
     return [str(program)]
 
 
+def _words(process: psutil.Process) -> list[str]:
+    """Its command; nothing once it has ended."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
 class Pair:
     """stdio-exec with a server, and the bridge that asks it for processes."""
 
@@ -42,7 +50,7 @@ class Pair:
 
     def servers(self) -> list[psutil.Process]:
         below = psutil.Process(self.executor.pid).children(recursive=True)
-        return [one for one in below if any("plain_server" in word for word in one.cmdline())]
+        return [one for one in below if any("plain_server" in word for word in _words(one))]
 
     def end(self) -> None:
         self.bridge.end()
