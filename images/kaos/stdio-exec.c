@@ -1,10 +1,12 @@
 /* stdio-exec SOCKET -- COMMAND...: one process of a stdio MCP server for each connection to a Unix socket.
  *
  * It runs in the server's own container, before whatever image that is: static, no dependencies, no configuration.
- * The connection is the process's stdin and stdout. When the other side closes it, the whole process group ends. When
- * the process ends, a last line that no message can be tells how: NUL, "exit N" or "signal N", and from the next line on
- * what it said last on stderr. stderr itself goes to the container's log. After SIGTERM no connection is accepted; the
- * end comes when the last one has ended. kaos/dataplane/bridge/stdio_exec.py is its twin for machines without it.
+ * The connection is the process's stdin; its stdout is a pipe that is passed on to the connection, for only of a pipe can
+ * be seen that the process has closed it. One that lives on without is killed. When the other side closes the connection,
+ * the whole process group ends. When the process ends, a last line that no message can be tells how: NUL, "exit N",
+ * "signal N" or, of one without stdout, "silent 0", and from the next line on what it said last on stderr. stderr itself
+ * goes to the container's log. After SIGTERM no connection is accepted; the end comes when the last one has ended.
+ * kaos/dataplane/bridge/stdio_exec.py is its twin for machines without it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,10 +25,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEPT = 4096, PIECE = 65536, BACKLOG = 128, LEAVE_MS = 2000 };
+enum { KEPT = 4096, PIECE = 65536, BACKLOG = 128, LEAVE_MS = 2000, DRAINED = 32 };
 
 static char tail[KEPT];
 static size_t tail_size;
+
+/* Of stdout, what the other side has not taken yet. */
+static char output[PIECE];
+static size_t output_begin, output_end;
 
 static void fail(const char *what) {
     fprintf(stderr, "stdio-exec: %s: %s\n", what, strerror(errno));
@@ -107,11 +113,32 @@ static ssize_t pass_on(int errors) {
     return size;
 }
 
-static void become(char **command, int connection, int errors) {
+/* Some of stdout, when nothing of it waits; 0 at its end, -1 when there is nothing now. */
+static ssize_t take(int out) {
+    ssize_t size = read(out, output, sizeof output);
+    output_begin = 0;
+    output_end = size > 0 ? (size_t)size : 0;
+    return size;
+}
+
+/* As much of it as the other side takes now. */
+static void give(int connection) {
+    ssize_t done = send(connection, output + output_begin, output_end - output_begin, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (done > 0)
+        output_begin += done;
+    else if (errno != EAGAIN && errno != EINTR)
+        output_begin = output_end; /* it has gone */
+}
+
+static int is_end(ssize_t size) {
+    return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+static void become(char **command, int connection, int out, int errors) {
     sigset_t none;
     setsid();
     dup2(connection, 0);
-    dup2(connection, 1);
+    dup2(out, 1);
     dup2(errors, 2);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -123,39 +150,52 @@ static void become(char **command, int connection, int errors) {
 /* From accepting a connection to the end of its process. */
 static void attend(char **command, int connection) {
     sigset_t set;
-    int errors[2], ended = hear((const int[]){SIGCHLD, SIGTERM, SIGINT, 0}, &set);
+    int out[2], errors[2], ended = hear((const int[]){SIGCHLD, SIGTERM, SIGINT, 0}, &set);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    if (pipe2(errors, O_CLOEXEC) < 0)
+    if (pipe2(out, O_CLOEXEC) < 0 || pipe2(errors, O_CLOEXEC) < 0)
         fail("pipe");
     pid_t child = fork();
     if (child < 0)
         fail("fork");
     if (child == 0)
-        become(command, connection, errors[1]);
+        become(command, connection, out[1], errors[1]);
+    close(out[1]);
     close(errors[1]);
+    fcntl(out[0], F_SETFL, O_NONBLOCK);
     fcntl(errors[0], F_SETFL, O_NONBLOCK);
 
-    struct pollfd fds[3] = {{connection, 0, 0}, {errors[0], POLLIN, 0}, {ended, POLLIN, 0}};
+    enum { CONNECTION, OUT, ERRORS, ENDED };
+    struct pollfd fds[] = {{connection, 0, 0}, {out[0], POLLIN, 0}, {errors[0], POLLIN, 0}, {ended, POLLIN, 0}};
     long long kill_at = 0;
-    int status = 0;
-    for (;;) {
+    int status = 0, alive = 1, gone = 0, silent = 0;
+    while (alive) {
+        int waits = output_begin < output_end;
+        fds[CONNECTION].fd = gone ? -1 : connection;
+        fds[CONNECTION].events = waits ? POLLOUT : 0;
+        fds[OUT].fd = silent || waits ? -1 : out[0];
         long long left = kill_at ? kill_at - now_ms() : -1;
-        poll(fds, 3, kill_at && left < 0 ? 0 : (int)left);
-        if (fds[1].revents) {
-            ssize_t size = pass_on(errors[0]);
-            if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR))
-                fds[1].fd = -1;
+        poll(fds, 4, kill_at && left < 0 ? 0 : (int)left);
+        if (fds[OUT].fd >= 0 && fds[OUT].revents && is_end(take(out[0]))) {
+            silent = 1;
+            if (!kill_at)
+                kill_at = now_ms() + LEAVE_MS;
         }
-        if (fds[0].revents & (POLLHUP | POLLERR)) {
+        if (output_begin < output_end)
+            give(connection);
+        if (fds[ERRORS].fd >= 0 && fds[ERRORS].revents && is_end(pass_on(errors[0])))
+            fds[ERRORS].fd = -1;
+        if (!gone && fds[CONNECTION].revents & (POLLHUP | POLLERR)) {
+            gone = 1;
             kill(-child, SIGTERM);
             kill_at = now_ms() + LEAVE_MS;
-            fds[0].fd = -1;
         }
         if (kill_at && now_ms() >= kill_at) {
             kill(-child, SIGKILL);
             kill_at = now_ms() + LEAVE_MS;
+            if (silent)
+                silent = 2; /* killed for that */
         }
-        if (fds[2].revents) {
+        if (fds[ENDED].revents) {
             struct signalfd_siginfo told;
             while (read(ended, &told, sizeof told) > 0)
                 ;
@@ -163,18 +203,23 @@ static void attend(char **command, int connection) {
             while ((found = waitpid(-1, &found_status, WNOHANG)) > 0)
                 if (found == child) {
                     status = found_status;
-                    child = -child;
+                    alive = 0;
                 }
-            if (child < 0)
-                break;
         }
     }
-    kill(child, SIGKILL); /* what is left of its group */
+    kill(-child, SIGKILL); /* what is left of its group */
+    /* What it said before; who has left the group, and holds the pipe, may talk for ever. */
+    for (int pieces = 0; pieces < DRAINED; pieces++) {
+        send_all(connection, output + output_begin, output_end - output_begin);
+        if (take(out[0]) <= 0)
+            break;
+    }
     while (pass_on(errors[0]) > 0)
         ;
     char how[64];
-    int size = snprintf(how, sizeof how, "\n%c%s %d\n", 0, WIFSIGNALED(status) ? "signal" : "exit",
-                        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    int size = silent > 1 ? snprintf(how, sizeof how, "\n%csilent 0\n", 0)
+                          : snprintf(how, sizeof how, "\n%c%s %d\n", 0, WIFSIGNALED(status) ? "signal" : "exit",
+                                     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     send_all(connection, how, size);
     send_all(connection, tail, tail_size);
     _exit(0);

@@ -28,6 +28,7 @@ class Child:
         self.on_long_line: Callable[[bytes], None] = lambda edges: None
         self.on_exit: Callable[[], None] = lambda: None
         self.exited = asyncio.get_running_loop().create_future()
+        self.closed_output = False  # it was ended for that
         self._input: Any = None  # a transport
         self._pieces: list[bytes] = []
         self._size = 0
@@ -47,8 +48,10 @@ class Child:
     @property
     def why(self) -> str:
         """How it ended, in one line."""
-        if self.code is None:
+        if self.closed_output:
             how = "closed its output"
+        elif self.code is None:
+            how = "went away with its container"
         elif self.code < 0:
             how = f"was killed by {signal.Signals(-self.code).name}"
         else:

@@ -8,7 +8,7 @@ import re
 from kaos.dataplane.bridge.child import LEAVE_S, Child, ServerEnded
 
 # What stdio-exec says last of a process: this, then the last that the process said on stderr.
-_HOW = re.compile(rb"\0(exit|signal) (\d{1,3})")
+_HOW = re.compile(rb"\0(exit|signal|silent) (\d{1,3})")
 LAST_WORDS_LIMIT = 8192
 # The other container may have to be started first, or again.
 PATIENCE_S, TRY_AGAIN_S = 60.0, 0.05
@@ -19,6 +19,7 @@ class Connected(Child, asyncio.Protocol):
 
     def __init__(self) -> None:
         super().__init__("")
+        self._has_ended = False
         self._code: int | None = None
         self._told = 0  # bytes of last words
 
@@ -38,7 +39,7 @@ class Connected(Child, asyncio.Protocol):
 
     @property
     def is_running(self) -> bool:
-        return not self.exited.done() and self._code is None
+        return not self.exited.done() and not self._has_ended
 
     @property
     def code(self) -> int | None:
@@ -61,15 +62,16 @@ class Connected(Child, asyncio.Protocol):
         self.feed(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._code is not None:
+        if self._has_ended:
             self.feed(b"\n")
         self.resume_writing()
         self.finish()
 
     def take(self, line: bytes) -> None:
-        if self._code is None:
+        if not self._has_ended:
             if found := _HOW.fullmatch(line):
-                self._code = int(found[2]) * (-1 if found[1] == b"signal" else 1)
+                self._has_ended, self.closed_output = True, found[1] == b"silent"
+                self._code = None if self.closed_output else int(found[2]) * (-1 if found[1] == b"signal" else 1)
             else:
                 self.on_line(line)
         elif self._told < LAST_WORDS_LIMIT:

@@ -67,6 +67,7 @@ class Shared:
         self.initialized: dict[str, Any] = {}  # the result of its handshake
         self.why_not = "the server is starting"
         self.exit_code: int | None = None  # of the process that ended last
+        self._is_at_fault = False  # the server, and not what it runs in
         self.failures = 0  # starts in a row after which none lived for long
         self.on_failure: Callable[[], None] = lambda: None
         self._starter = starter
@@ -96,7 +97,7 @@ class Shared:
         """Keep one running, for ever."""
         pause = FIRST_PAUSE_S
         while True:
-            began, self.exit_code = time.monotonic(), None
+            began, self.exit_code, self._is_at_fault = time.monotonic(), None, False
             try:
                 await self._live()
             except ServerEnded as ended:
@@ -104,7 +105,7 @@ class Shared:
             self._metrics.crashed()
             if time.monotonic() - began > STABLE_S:
                 pause, self.failures = FIRST_PAUSE_S, 0
-            if self.exit_code is not None:  # else it is not the server that is at fault
+            if self._is_at_fault:
                 self.failures += 1
                 self.on_failure()
             log.warning("%s; it is started again in %.1f s", self.why_not, pause)
@@ -133,6 +134,7 @@ class Shared:
             if child.is_running:
                 await child.end()
             self.exit_code = child.code
+            self._is_at_fault = child.code is not None or child.closed_output
 
     def _hear(self, conversation: Conversation, message: Message) -> None:
         """A request of the server is no client's: it was told that nobody is there who could do more than a ping."""

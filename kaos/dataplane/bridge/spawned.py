@@ -27,7 +27,6 @@ class Spawned(Child, asyncio.Protocol):
         self._process = process
         self._outputs: list[asyncio.BaseTransport] = []
         self._unread = {"stdout", "stderr"}
-        self._closed_output = False
 
     @classmethod
     async def start(cls, command: Sequence[str], env: dict[str, str]) -> Spawned:
@@ -58,7 +57,7 @@ class Spawned(Child, asyncio.Protocol):
 
     @property
     def code(self) -> int | None:
-        return None if self._closed_output else self._process.returncode
+        return None if self.closed_output else self._process.returncode
 
     async def end(self) -> None:
         if self.is_running:
@@ -94,7 +93,7 @@ class Spawned(Child, asyncio.Protocol):
     def _end_if_running(self) -> None:
         """Whoever can answer nothing any more is no server; what it was asked would wait for ever."""
         if self.is_running:
-            self._closed_output = True
+            self.closed_output = True
             self._kill_group(signal.SIGKILL)
 
     def _await_exit(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -33,35 +33,59 @@ def attend(command, connection, directory):
     tail = bytearray()
     try:
         process = subprocess.Popen(
-            command, stdin=connection, stdout=connection, stderr=subprocess.PIPE, cwd=directory, start_new_session=True
+            command,
+            stdin=connection,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd=directory,
+            start_new_session=True,
         )
     except OSError as error:
         said = f"cannot start {command[0]}: {error.strerror}\n".encode()
         os.write(2, said)
-        tell(connection, 127, said)
+        tell(connection, "exit 127", said)
         return
     words = threading.Thread(target=pass_on, args=(process.stderr, tail), daemon=True)
     words.start()
+    silent, hushed = os.pipe()
+    output = threading.Thread(target=hand_over, args=(process.stdout, connection, hushed), daemon=True)
+    output.start()
     ended, told = os.pipe()
     waiting = threading.Thread(target=lambda: (process.wait(), os.close(told)))
     waiting.start()
     poll = select.poll()
     poll.register(connection, 0)
     poll.register(ended, select.POLLIN)
-    if not any(fd == ended for fd, _ in poll.poll()):
-        end(process.pid, signal.SIGTERM)
-        poll.unregister(connection)
-        poll.poll(LEAVE_S * 1000)
+    poll.register(silent, select.POLLIN)
+    found = {fd for fd, _ in poll.poll()}
+    if ended not in found:
+        if connection.fileno() in found:
+            end(process.pid, signal.SIGTERM)
+            poll.unregister(connection)
+        poll.unregister(silent)
+        found = {fd for fd, _ in poll.poll(LEAVE_S * 1000)}
+    was_killed = ended not in found
     end(process.pid, signal.SIGKILL)  # it, or what is left of its group
     waiting.join()
     os.close(ended)
+    output.join(HOLD_S)
     words.join(HOLD_S)
-    tell(connection, process.returncode, bytes(tail))
+    tell(connection, "silent 0" if was_killed else fate(process.returncode), bytes(tail))
+    os.close(silent)
+
+
+def hand_over(output, connection, hushed):
+    """What it says, until it has closed its stdout; then so is `hushed`."""
+    with contextlib.suppress(OSError):  # the other side has gone
+        while piece := output.read(1 << 16):
+            connection.sendall(piece)
+    os.close(hushed)
 
 
 def pass_on(errors, tail):
     """To our own stderr, which is the container's log."""
-    while piece := errors.read1(1 << 16):
+    while piece := errors.read(1 << 16):
         tail += piece
         del tail[:-KEPT]
         os.write(2, piece)
@@ -72,9 +96,12 @@ def end(group, number):
         os.killpg(group, number)
 
 
-def tell(connection, code, said):
+def fate(code):
+    return f"signal {-code}" if code < 0 else f"exit {code}"
+
+
+def tell(connection, how, said):
     """How it ended; the other side may have gone, or not read: then not for ever."""
-    how = f"signal {-code}" if code < 0 else f"exit {code}"
     connection.settimeout(LEAVE_S)
     with contextlib.suppress(OSError):
         connection.sendall(f"\n\0{how}\n".encode() + said)

@@ -86,6 +86,24 @@ def test_each_session_is_a_process_there_and_ends_with_it(pair: Callable[..., Pa
     both.bridge.until(lambda: len(both.servers()) <= before + 1, "without the processes of ended sessions")
 
 
+def test_a_server_there_that_closes_its_output_but_lives_on_has_ended(pair: Callable[..., Pair]) -> None:
+    both = pair(PLAIN_SERVER)
+    both.bridge.until_ready()
+    session = RawSession(both.bridge.mcp)
+    before = {one.pid for one in both.servers()}
+    told = session.post(call("silent")).json()["error"]["message"]
+    assert told.startswith("the server closed its output")
+    assert "closed its output" in session.post(call("echo", text="x")).json()["error"]["message"]
+    both.bridge.until(lambda: not before <= {one.pid for one in both.servers()}, "without the process that is silent")
+
+
+def test_long_answers_pass_whole_from_there(pair: Callable[..., Pair]) -> None:
+    both = pair(PLAIN_SERVER)
+    both.bridge.until_ready()
+    text = "x" * 3_000_000
+    assert RawSession(both.bridge.mcp).post(call("echo", text=text)).json()["result"]["content"][0]["text"] == text
+
+
 def test_nothing_is_left_there_when_the_bridge_dies(pair: Callable[..., Pair]) -> None:
     both = pair(PLAIN_SERVER)
     both.bridge.until_ready()
