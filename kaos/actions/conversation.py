@@ -1,4 +1,4 @@
-"""A conversation with one MCP server through the API server's proxy, in which every failure becomes words."""
+"""A conversation with one MCP server, in which every failure becomes words; here through the API server's proxy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 from kaos.actions import resources
 from kaos.actions.kinds import MCPSERVER
@@ -58,44 +58,55 @@ class Cancellation:
             raise Cancelled
 
 
-class Conversation:
-    """A session with one server through the API server's proxy, in which every failure becomes words."""
+class Talk:
+    """A session with one server, in which every failure becomes words; subclasses know the way to it."""
 
     def __init__(
         self,
-        client: Client,
-        name: str,
-        namespace: str,
+        short: str,
+        who: str,
         timeout_s: float,
+        version: str | None = None,
         cancellation: Cancellation | None = None,
         on_log: Log | None = None,
         on_ask: Ask | None = None,
     ) -> None:
+        self.short = short  # what a person calls it
+        self.who = who
         self._ask = on_ask
         self._cancellation = cancellation or Cancellation()
         self._awaited: socket.socket | None = None
-        self._client = client
-        self.name = name
-        self.namespace = namespace
         self._timeout_s = timeout_s
         self._deadline = time.monotonic() + timeout_s
-        server = resources.get(client, MCPSERVER, name, namespace)
-        status = server.get("status") or {}
-        # What is still starting may have come up a moment ago: the call tells.
-        if status.get("phase") not in (None, *_SERVING, Phase.PENDING) and not status.get("readyReplicas"):
-            raise self._not_ready(server)
-        version = status.get("protocolVersion")
-        self._path = endpoint(client, name, namespace, status, version)
         self.session = McpSession(self._send, version, on_log, self._asked if on_ask else None)
         self._cancellation.ends_by(self._cancel)
 
-    def __enter__(self) -> Conversation:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # What failed has been answered; what is left in any other way is still being worked on.
         unanswered = kind is not None and not issubclass(kind, McpError | UsageError)
         self._leave(self.session.abandon if unanswered else self.session.close)
+
+    # For subclasses.
+
+    def _send(self, method: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
+        raise NotImplementedError
+
+    def _farewell(self, method: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
+        """Send beside what is being waited for, for a moment only."""
+        raise NotImplementedError
+
+    def _gone(self, doing: str) -> KaosError:
+        """Nobody answers in its place."""
+        raise NotImplementedError
+
+    def _read_log(self) -> str:
+        """How to see what it said itself."""
+        return ""
+
+    # What they share.
 
     def _leave(self, verb: Callable[[SendHttp], None]) -> None:
         with contextlib.suppress(KaosError):  # a server ends a session by itself in time
@@ -125,6 +136,13 @@ class Conversation:
         if self._cancellation.asked:
             self._stop_waiting()
 
+    def _left_s(self) -> float:
+        """Raises NotReady when the time is up."""
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise NotReady("The time is up.", "")
+        return left_s
+
     def run(self, doing: str, verb: Callable[[], Any]) -> Any:
         """Do one thing with the server. Raises Cancelled, or KaosError in words about server and tool."""
         try:
@@ -134,10 +152,10 @@ class Conversation:
             raise
 
     def _in_words(self, doing: str, verb: Callable[[], Any]) -> Any:
-        who = f"MCPServer {self.namespace}/{self.name}"
+        who = self.who
         try:
             return verb()
-        except _ServerGone as error:
+        except ServerGone as error:
             raise self._gone(doing) from error
         except NotReady as error:
             raise NotReady(
@@ -148,6 +166,36 @@ class Conversation:
             raise
         except McpError as error:
             raise McpError(f"{who}, while {doing}: {error.cause}", error.cure or self._read_log()) from error
+
+
+class ServerGone(NotReady):
+    """Nobody is there in the server's place."""
+
+
+class Conversation(Talk):
+    """With a server of the cluster, through the API server's proxy."""
+
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        namespace: str,
+        timeout_s: float,
+        cancellation: Cancellation | None = None,
+        on_log: Log | None = None,
+        on_ask: Ask | None = None,
+    ) -> None:
+        self._client = client
+        self.name = name
+        self.namespace = namespace
+        server = resources.get(client, MCPSERVER, name, namespace)
+        status = server.get("status") or {}
+        # What is still starting may have come up a moment ago: the call tells.
+        if status.get("phase") not in (None, *_SERVING, Phase.PENDING) and not status.get("readyReplicas"):
+            raise self._not_ready(server)
+        version = status.get("protocolVersion")
+        self._path = endpoint(client, name, namespace, status, version)
+        super().__init__(f"MCPServer {name}", f"MCPServer {namespace}/{name}", timeout_s, version, cancellation, on_log, on_ask)
 
     def _read_log(self) -> str:
         return f"Read its log: kaos mcp logs {self.name} -n {self.namespace}"
@@ -169,9 +217,7 @@ class Conversation:
 
     def _send(self, method: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
         self._cancellation.check()
-        left_s = self._deadline - time.monotonic()
-        if left_s <= 0:
-            raise NotReady("The time is up.", "")
+        left_s = self._left_s()
         awaited = self._awaited
 
         def close() -> None:
@@ -190,7 +236,6 @@ class Conversation:
         return HttpAnswer(head, iter([content]), lambda: None)
 
     def _farewell(self, method: str, headers: dict[str, str], body: bytes) -> HttpAnswer:
-        """Send beside what is being waited for, for a moment only."""
         response = self._client.request(method, self._path, body, headers, timeout_s=CLOSE_TIMEOUT_S, check=False)
         return HttpAnswer(Head(response.status, response.headers), iter(()), response.close)
 
@@ -198,10 +243,7 @@ class Conversation:
         try:
             for chunk in response.chunks():
                 yield chunk
-                left_s = self._deadline - time.monotonic()
-                if left_s <= 0:
-                    raise NotReady("The time is up.", "")
-                response.limit(left_s)
+                response.limit(self._left_s())
         except NoConnection as error:
             raise McpError("it ended the connection before its answer was complete", self._read_log()) from error
 
@@ -210,7 +252,7 @@ class Conversation:
         if refused.code == 403:
             return Forbidden(f"No right to call it: {refused.message}", "Ask for: create on services/proxy")
         if refused.code in (404, 500, 502, 503, 504):
-            return _ServerGone(refused.message, "")
+            return ServerGone(refused.message, "")
         return refused
 
 
@@ -234,10 +276,6 @@ def endpoint(client: Client, name: str, namespace: str, status: Object, version:
             if port := _serving_port(pod):
                 return pod_proxy_path(namespace, pod["metadata"]["name"], port, path)
     return service_proxy_path(namespace, MCPSERVER.child(name), SERVICE_PORT, path)
-
-
-class _ServerGone(NotReady):
-    """The proxy finds nobody behind the Service."""
 
 
 def _serving_port(pod: Object) -> int | None:

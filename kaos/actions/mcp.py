@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kaos.actions import arguments as tool_arguments
-from kaos.actions.conversation import Cancellation, Conversation
+from kaos.actions.conversation import Cancellation, Conversation, Talk
 from kaos.actions.kinds import MCPSERVER
 from kaos.api.names import API_VERSION, CUSTOM, PACKAGE
 from kaos.cluster import Client
@@ -120,7 +120,12 @@ def block_text(block: Object) -> str:
 def tools(client: Client, name: str, namespace: str, timeout_s: float) -> list[Object]:
     """The tools as the server itself lists them."""
     with Conversation(client, name, namespace, timeout_s) as talk:
-        return talk.run("listing its tools", talk.session.list_tools)
+        return tools_of(talk)
+
+
+def tools_of(talk: Talk) -> list[Object]:
+    """The same in a conversation that has begun."""
+    return talk.run("listing its tools", talk.session.list_tools)
 
 
 def invoke(
@@ -141,15 +146,20 @@ def invoke(
     Words need the schema first. A ready object is sent at once; the schema only explains why it was refused.
     """
     with Conversation(client, name, namespace, timeout_s, cancellation, on_log, on_ask) as talk:
-        if isinstance(given, dict):
-            return _called(talk, tool, given, on_progress, checked=False)
-        found = named("tool", talk.run("listing its tools", talk.session.list_tools), tool, name)
-        arguments = tool_arguments.typed(given, found.get("inputSchema") or {})
-        tool_arguments.check(arguments, found)
-        return _called(talk, tool, arguments, on_progress, checked=True)
+        return call(talk, tool, given, on_progress)
 
 
-def _called(talk: Conversation, tool: str, arguments: Object, on_progress: Progress | None, checked: bool) -> Answer:
+def call(talk: Talk, tool: str, given: Object | Iterable[str], on_progress: Progress | None = None) -> Answer:
+    """The same in a conversation that has begun."""
+    if isinstance(given, dict):
+        return _called(talk, tool, given, on_progress, checked=False)
+    found = named("tool", tools_of(talk), tool, talk.short)
+    arguments = tool_arguments.typed(given, found.get("inputSchema") or {})
+    tool_arguments.check(arguments, found)
+    return _called(talk, tool, arguments, on_progress, checked=True)
+
+
+def _called(talk: Talk, tool: str, arguments: Object, on_progress: Progress | None, checked: bool) -> Answer:
     try:
         result = talk.run(f"running tool {tool}", lambda: talk.session.call_tool(tool, arguments, on_progress))
     except RpcError:
@@ -161,13 +171,13 @@ def _called(talk: Conversation, tool: str, arguments: Object, on_progress: Progr
     return Answer({"isError": False} | result)
 
 
-def _explain(talk: Conversation, tool: str, arguments: Object) -> None:
+def _explain(talk: Talk, tool: str, arguments: Object) -> None:
     """Raises UsageError when a call failed for the sake of the tool's name or arguments."""
     try:
         found = talk.session.list_tools()
     except KaosError:
         return  # the failure of the call itself is told
-    tool_arguments.check(arguments, named("tool", found, tool, talk.name))
+    tool_arguments.check(arguments, named("tool", found, tool, talk.short))
 
 
 def named(what: str, found: list[Object], wanted: str, server: str) -> Object:
@@ -178,4 +188,4 @@ def named(what: str, found: list[Object], wanted: str, server: str) -> Object:
     names = [str(one.get("name")) for one in found]
     like = nearest(wanted, names)
     hint = f"Did you mean {like}?" if like else f"It has: {', '.join(names[:20]) or 'none'}"
-    raise UsageError(f"MCPServer {server} has no {what} {wanted}.", hint)
+    raise UsageError(f"{server} has no {what} {wanted}.", hint)

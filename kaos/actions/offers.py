@@ -71,7 +71,7 @@ def _explain_prompt(talk: Conversation, wanted: str, arguments: dict[str, str]) 
         found = talk.session.list_prompts()
     except KaosError:
         return  # the failure itself is told
-    prompt = named("prompt", found, wanted, talk.name)
+    prompt = named("prompt", found, wanted, talk.short)
     known = {argument.name: argument.required for argument in arguments_of(prompt)}
     takes = signature(prompt)
     for name in arguments:
