@@ -195,7 +195,8 @@ class Conversation(Talk):
             raise self._not_ready(server)
         version = status.get("protocolVersion")
         self._path = endpoint(client, name, namespace, status, version)
-        super().__init__(f"MCPServer {name}", f"MCPServer {namespace}/{name}", timeout_s, version, cancellation, on_log, on_ask)
+        who = f"MCPServer {namespace}/{name}"
+        super().__init__(f"MCPServer {name}", who, timeout_s, version, cancellation, on_log, on_ask)
 
     def _read_log(self) -> str:
         return f"Read its log: kaos mcp logs {self.name} -n {self.namespace}"

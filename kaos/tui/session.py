@@ -7,15 +7,17 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kaos.api.names import AGENTS, MCPSERVERS, MODELAPIS
 from kaos.errors import KaosError
 from kaos.kube.resources import LEASES, NAMESPACES, Resource
+from kaos.tui.places import Place
 from kaos.tui.store import Key, Object, Store
 from kaos.tui.watches import Health, Watch
 
 if TYPE_CHECKING:
+    from kaos.actions.conversation import Talk
     from kaos.cluster import Client
     from kaos.cluster.connection import Connection
 
@@ -71,6 +73,12 @@ class Session:
         if self.connection is None:
             raise self.failure or KaosError("The console is still connecting.", "")
         return Client(self.connection)
+
+    def talk(self, place: Place, timeout_s: float, **asking: Any) -> Talk:
+        """A conversation with the server of a place, for one thread."""
+        from kaos.actions.conversation import Conversation
+
+        return Conversation(self.client(), place.name, place.namespace or "", timeout_s, **asking)
 
     def objects(self, resource: Resource) -> Mapping[Key, Object]:
         """Live objects of the session's namespace, or of all."""

@@ -62,10 +62,16 @@ def server_place(project: Project) -> str:
     return f"{file.relative_to(project.root).as_posix()}:{attribute}"
 
 
-def command(place: str, python: Path, host: str, port: int, reload: bool = False) -> list[str]:
+def url(port: int) -> str:
+    """Where a server on this port answers."""
+    return f"http://{_HOST}:{port}{_PATH}"
+
+
+def command(place: str, python: Path, host: str, port: int, reload: bool = False, stateless: bool = False) -> list[str]:
     """What serves, over HTTP, the server at that place."""
     served = ["--transport", "http", "--host", host, "--port", str(port), "--no-banner", "--skip-env"]
-    return [str(python), "-m", "fastmcp.cli", "run", place, *served, *(["--reload"] if reload else [])]
+    return [str(python), "-m", "fastmcp.cli", "run", place, *served, *(["--reload"] if reload else []),
+            *(["--stateless"] if stateless else [])]  # fmt: skip
 
 
 def variables(project: Project, python: Path) -> dict[str, str]:
@@ -103,13 +109,13 @@ def serve(project: Project, port: int, on_ready: Callable[[str], None]) -> None:
         stdout=sys.stderr,
     )
     try:
-        while process.poll() is None and not _listens(port):
+        while process.poll() is None and not listens(port):
             time.sleep(0.05)
         if process.poll() is None:
-            on_ready(f"http://{_HOST}:{port}{_PATH}")
+            on_ready(url(port))
             process.wait()
     finally:
-        _end(process)
+        end(process)
     raise KaosError(f"The server has ended with exit code {process.returncode}.", "")
 
 
@@ -128,12 +134,12 @@ def running(project: Project, python: Path) -> Iterator[str]:
         )
         try:
             _await(process, port, project, said)
-            yield f"http://{_HOST}:{port}{_PATH}"
+            yield url(port)
         finally:
-            _end(process)
+            end(process)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(ENDING_S)
@@ -149,7 +155,7 @@ def _await(process: subprocess.Popen[bytes], port: int, project: Project, said: 
             said.seek(0)
             text = said.read()[-64_000:].decode(errors="replace")
             raise KaosError(f"The server does not start: {cause(text, project.root)}", "All it said: kaos mcp run")
-        if _listens(port):
+        if listens(port):
             return
         time.sleep(0.05)
     raise KaosError(f"The server listens on no port after {START_S:.0f} s.", "All it said: kaos mcp run")
@@ -190,7 +196,7 @@ def _sender(url: str) -> Any:
     return send
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     try:
         socket.create_connection((_HOST, port), timeout=1).close()
     except OSError:

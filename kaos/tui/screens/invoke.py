@@ -100,14 +100,22 @@ class InvokeScreen(ConsoleScreen):
 
     def argv(self) -> tuple[str, ...]:
         """With the arguments as they stand in the form; never with a secret."""
-        tool, where = self.place.item, ("-n", self.place.namespace or "")
+        tool, where = self.place.item, self.where()
         named = ("--tool", tool) if "=" in tool or tool.startswith("-") else (tool,)
         words: list[str] = []
         if self.form is not None and not self.form.problems():
             if self.form.secret():
-                return "mcp", "invoke", self.place.name, *named, "--args-file", "-", *where
+                return "mcp", "invoke", *self.server(), *named, "--args-file", "-", *where
             words = _words(self.form.value(), self.tool.get("inputSchema") or {})
-        return "mcp", "invoke", self.place.name, *named, *words, *where
+        return "mcp", "invoke", *self.server(), *named, *words, *where
+
+    def server(self) -> tuple[str, ...]:
+        """Words of the command that name the server, before the tool."""
+        return (self.place.name,)
+
+    def where(self) -> tuple[str, ...]:
+        """Those after everything else."""
+        return "-n", self.place.namespace or ""
 
     @property
     def form(self) -> SchemaForm | None:
@@ -149,7 +157,8 @@ class InvokeScreen(ConsoleScreen):
         self.refresh_chrome()
 
     def _ask(self) -> Object:
-        tools = mcp.tools(self.session.client(), self.place.name, self.place.namespace or "", TIMEOUT_S)
+        with self.session.talk(self.place, TIMEOUT_S) as talk:
+            tools = mcp.tools_of(talk)
         named = {str(tool["name"]): tool for tool in tools}
         if self.place.item not in named:
             like = nearest(self.place.item, list(named))
@@ -281,11 +290,9 @@ class InvokeScreen(ConsoleScreen):
         self._tell_idle()
 
     def _invoke(self, running: _Running, given: Object) -> mcp.Answer:
-        place = self.place
-        return mcp.invoke(
-            self.session.client(), place.name, place.namespace or "", place.item, given, CALL_TIMEOUT_S,
-            running.on_progress, running.on_log, running.cancellation, self._asked_back,
-        )  # fmt: skip
+        asking = {"cancellation": running.cancellation, "on_log": running.on_log, "on_ask": self._asked_back}
+        with self.session.talk(self.place, CALL_TIMEOUT_S, **asking) as talk:
+            return mcp.call(talk, self.place.item, given, running.on_progress)
 
     def _asked_back(self, question: Question) -> Reply:
         """From the call's thread: put what the server asks back, and wait for what is said to it."""

@@ -96,13 +96,14 @@ class ToolsScreen(ConsoleScreen):
             table.focus()
 
     def _ask(self) -> list[Object]:
-        client, name, namespace = self.session.client(), self.place.name, self.place.namespace or ""
         if self.place.kind == "mcp":
-            from kaos.actions.mcp import tools
+            from kaos.actions.mcp import tools_of
 
-            return tools(client, name, namespace, TIMEOUT_S)
+            with self.session.talk(self.place, TIMEOUT_S) as talk:
+                return tools_of(talk)
         from kaos.actions.chat import Endpoint
 
+        client, name, namespace = self.session.client(), self.place.name, self.place.namespace or ""
         return Endpoint(client, self.kind, name, namespace, TIMEOUT_S).get("/tools").get("tools") or []
 
     def _rows(self, tools: Iterable[Object]) -> Iterable[Row]:
