@@ -133,7 +133,7 @@ def test_one_command_installs_it_and_tells_its_steps(installed):
 def test_a_tool_server_becomes_ready_and_answers(here, calculator):
     assert add(here).ok().stdout == '{"result": 5}\n'
     (pod,) = here.operator_pods()
-    lease = here.place.until(LEASES, lease_name((here.room,)), here.system, lambda obj: obj is not None, 5)
+    lease = here.place.until(LEASES, lease_name((here.room,)), here.system, lambda obj: obj is not None, 30)
     assert lease["spec"]["holderIdentity"].startswith(pod["metadata"]["name"])
 
 
@@ -416,7 +416,7 @@ def test_uninstalling_takes_the_operator_and_leaves_what_runs(here, calculator):
     assert " MCPServers" in said
     assert "with what runs for them, which nobody looks after now.\n" in said
     assert here.operator_pods() == []
-    assert here.place.until(DEPLOYMENTS, "kaos-operator", here.system, lambda obj: obj is None, 5) is None
+    assert here.place.until(DEPLOYMENTS, "kaos-operator", here.system, lambda obj: obj is None, 30) is None
     assert rights(here, here.room) == rights(here, here.system) == set()
     assert add(here).ok().stdout == '{"result": 5}\n'
     again = here.kaos("system", "uninstall", "-n", here.system, "--yes")

@@ -65,7 +65,7 @@ def test_everything_survives_kill_9_of_the_daemon(own):
     processes = pod_processes(own)
     assert processes
     os.kill(daemon_pid(own), signal.SIGKILL)
-    assert gone(processes, timeout_s=5), "processes of pods outlived the daemon"
+    assert gone(processes, timeout_s=20), "processes of pods outlived the daemon"
     own.run("local", "up").ok()
     own.until(MCPSERVERS, "calculator", "default", is_ready, 60)
     assert own.object("mcp", "calculator", "default")["metadata"]["uid"] == before["metadata"]["uid"]
@@ -87,7 +87,7 @@ def test_down_stops_the_pods_and_up_brings_them_back(own):
     own.run("mcp", "deploy", "-f", "-", "--wait", stdin=mcpserver("calculator")).ok()
     processes = pod_processes(own)
     own.run("local", "down").ok()
-    assert gone(processes, timeout_s=5)
+    assert gone(processes, timeout_s=20)
     unreachable = own.run("mcp", "list", "--context", "kaos-local")
     assert unreachable.code == 4
     assert "kaos local up" in unreachable.stderr

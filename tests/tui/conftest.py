@@ -86,7 +86,7 @@ def console(place: Place, sample: str, tmp_path: Path, monkeypatch: pytest.Monke
     return opened
 
 
-async def until(pilot: Pilot[Any], holds: Callable[[], Any], timeout_s: float = 20) -> None:
+async def until(pilot: Pilot[Any], holds: Callable[[], Any], timeout_s: float = 40) -> None:
     """Let the console work until it holds; fails with what is on the screen."""
     try:
         async with asyncio.timeout(timeout_s):

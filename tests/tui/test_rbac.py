@@ -78,7 +78,7 @@ async def test_it_is_applied_when_asked_and_what_is_dangerous_must_be_said(conso
         await until(
             pilot, lambda: any("Role mcpserver-viewer created" in one.message for one in pilot.app._notifications)
         )
-    account = place.until(SERVICEACCOUNTS, "mcpserver-viewer", namespace, lambda obj: obj is not None, 5)
+    account = place.until(SERVICEACCOUNTS, "mcpserver-viewer", namespace, lambda obj: obj is not None, 30)
     assert account["metadata"]["annotations"] == {"kaos.tools/allow": "mcpserver/viewer"}
 
 

@@ -69,7 +69,7 @@ def processes_of(uid: str) -> list[psutil.Process]:
     return found
 
 
-def all_gone(processes: list[psutil.Process], timeout_s: float = 5) -> bool:
+def all_gone(processes: list[psutil.Process], timeout_s: float = 20) -> bool:
     return not psutil.wait_procs(processes, timeout=timeout_s)[1]
 
 
@@ -241,7 +241,7 @@ def test_a_rolling_update_loses_no_request(kube):
     def ask() -> None:
         while not enough.is_set():
             try:
-                answers.append(httpx.get(f"http://{address}/", timeout=5).text)
+                answers.append(httpx.get(f"http://{address}/", timeout=20).text)
             except httpx.HTTPError as error:
                 failures.append(repr(error))
 

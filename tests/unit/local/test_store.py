@@ -99,7 +99,7 @@ async def test_every_change_is_told_once_and_in_order(path):
         store.put(KEY, made("one"))
         store.put(KEY, made("one", data={}))
         store.delete(KEY)
-        kinds = [(await asyncio.wait_for(changes.get(), 1)).kind for _ in range(3)]
+        kinds = [(await asyncio.wait_for(changes.get(), 30)).kind for _ in range(3)]
     assert kinds == ["ADDED", "MODIFIED", "DELETED"]
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def until(holds: Callable[[], T], timeout_s: float = 10) -> T:
+async def until(holds: Callable[[], T], timeout_s: float = 30) -> T:
     """The first true answer of `holds`."""
     async with asyncio.timeout(timeout_s):
         while not (found := holds()):  # noqa: ASYNC110 - what is looked at has no event of its own

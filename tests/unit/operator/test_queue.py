@@ -53,7 +53,7 @@ class Desk:
 
     async def until(self, key: object, times: int) -> None:
         async with self.change:
-            await asyncio.wait_for(self.change.wait_for(lambda: self.begun[key] >= times), 5)
+            await asyncio.wait_for(self.change.wait_for(lambda: self.begun[key] >= times), 30)
 
 
 async def test_a_key_that_waits_is_not_added_twice(make: Make) -> None:
@@ -190,7 +190,7 @@ async def test_of_two_later_times_the_earlier_counts(make: Make, delays: tuple[f
         queue.add_after("key", delay)
     began = time.monotonic()
     await desk.until("key", 1)
-    assert 0.04 < time.monotonic() - began < 1
+    assert 0.04 < time.monotonic() - began < 4
     queue.add("other")
     await desk.until("other", 1)
     assert desk.begun["key"] == 1
