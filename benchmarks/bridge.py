@@ -205,6 +205,7 @@ def main() -> None:
         bridges: dict[str, Command] = {
             "KAOS": lambda port, stdio: [*kaos, str(port), "--", *stdio],
             "KAOS, stateless": lambda port, stdio: [*kaos, str(port), "--", *stdio],
+            "KAOS, shared": lambda port, stdio: [*kaos, str(port), "--isolation", "shared", "--", *stdio],
         } | install_peers(directory)
         heads = [f"{head}, {clients} cl." for clients in CLIENTS for head in ("calls/s", "p50", "p99 ms")]
         print(f"load before: {os.getloadavg()[0]:.1f}")

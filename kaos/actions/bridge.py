@@ -14,7 +14,7 @@ from kaos.errors import UsageError
 LOOPBACK = "127.0.0.1"
 
 
-def serve(command: Sequence[str], port: int, on_ready: Callable[[str], None]) -> None:
+def serve(command: Sequence[str], port: int, isolation: str, on_ready: Callable[[str], None]) -> None:
     """Serve until interrupted; `on_ready` gets the URL. Raises UsageError: no such program, the port is taken."""
     if shutil.which(command[0]) is None:
         raise UsageError(
@@ -25,7 +25,8 @@ def serve(command: Sequence[str], port: int, on_ready: Callable[[str], None]) ->
     from kaos.dataplane.faults import worded
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    settings = Settings(tuple(command), server_env(os.environ), LOOPBACK, port, os.environ.get(TOKEN, ""))
+    token = os.environ.get(TOKEN, "")
+    settings = Settings(tuple(command), server_env(os.environ), LOOPBACK, port, token, isolation=isolation)
     try:
         ended_by = run(settings, on_ready)
     except OSError as error:

@@ -66,8 +66,14 @@ def facts(runtime: Runtime) -> list[tuple[str, str]]:
         ("Locally", " ".join(runtime.local_command)),
         ("Speaks", runtime.transport if runtime.transport == "stdio" else f"HTTP at :{runtime.port}{runtime.path}"),
         ("Params", f"in {runtime.paramsEnvVar}" if runtime.paramsEnvVar else "none"),
-        ("Sessions", "a process each" if runtime.isolation == "session" else ""),
+        ("Sessions", _sessions(runtime)),
         ("Source", runtime.source if runtime.source != "-" else ""),
         ("Docs", runtime.docs),
     ]
     return [(name, value) for name, value in told if value]
+
+
+def _sessions(runtime: Runtime) -> str:
+    if runtime.transport != "stdio":
+        return ""
+    return "a process each" if runtime.isolation == "session" else "one process for all"

@@ -49,7 +49,7 @@ class Runtime:
     requiresServiceAccount: bool = False
     env: tuple[Object, ...] = ()
     writableRoot: bool = False
-    isolation: str = "shared"
+    isolation: str = "session"
     local_command: tuple[str, ...] = ()
 
 

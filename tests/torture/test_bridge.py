@@ -150,6 +150,30 @@ async def test_floods_and_slow_readers_delay_nobody(bridge: Running) -> None:
 
 
 @pytest.mark.timeout(PATIENCE_S)
+async def test_memory_is_flat_over_ten_thousand_sessions_of_a_shared_process(tmp_path: Path) -> None:
+    bridge = Running(PLAIN_SERVER, tmp_path / "log", "--isolation", "shared").until_ready()
+    own = psutil.Process(bridge.process.pid)
+
+    async def sessions(number: int) -> None:
+        async with aiohttp.ClientSession() as http:
+            for n in range(number):
+                client = Client(http, bridge.mcp, f"client {n}", stateless=False)
+                assert "result" in (await client.send(request("tools/list")))[-1]
+                await client.end()
+
+    try:
+        await asyncio.gather(*(sessions(250) for _ in range(4)))
+        before = own.memory_info().rss
+        await asyncio.gather(*(sessions(2250) for _ in range(4)))
+        grown = own.memory_info().rss - before
+        print(f"10,000 sessions: {before / 2**20:.1f} MiB after the first 1,000, then {grown / 2**20:+.1f} MiB")
+        assert grown < 2 * 2**20
+        assert bridge.metric("kaos_bridge_sessions") == 0
+    finally:
+        assert bridge.end() == 0
+
+
+@pytest.mark.timeout(PATIENCE_S)
 async def test_memory_is_flat_over_many_sessions(bridge: Running) -> None:
     own = psutil.Process(bridge.process.pid)
 

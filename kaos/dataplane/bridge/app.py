@@ -14,7 +14,8 @@ from kaos.dataplane.bridge.conversation import INTERNAL_ERROR, Conversation, Dre
 from kaos.dataplane.bridge.door import INVALID_REQUEST, PARSE_ERROR, SESSION_HEADER, Door, json_answer, refused
 from kaos.dataplane.bridge.message import Malformed, Message
 from kaos.dataplane.bridge.processes import Shared, Spare, Starter
-from kaos.dataplane.bridge.sessions import Session, Sessions
+from kaos.dataplane.bridge.session import Session
+from kaos.dataplane.bridge.sessions import Sessions
 from kaos.dataplane.bridge.settings import Settings
 from kaos.dataplane.bridge.stream import Stream
 from kaos.mcp.wire import HANDSHAKE, MODERN
@@ -29,7 +30,7 @@ class Bridge(Door):
         super().__init__(settings)
         self._starter = Starter(settings.command, settings.env, self._metrics, settings.socket)
         self.shared = Shared(self._starter, self._metrics)
-        self._spare = Spare(self._starter)
+        self._spare = Spare(self._starter) if settings.isolation == "session" else None
         self._sessions = Sessions(self.shared, self._spare, self._metrics, settings.most_sessions, settings.idle_s)
         self._metrics.watch("sessions", "Sessions that are open.", lambda: len(self._sessions))
         self._metrics.watch("processes", "Processes of the server.", lambda: self._starter.running)
@@ -41,8 +42,10 @@ class Bridge(Door):
         self.shared.listeners.end_all()
 
     async def _live(self, _: web.Application) -> AsyncIterator[None]:
-        self._spare.want()
-        kept = [asyncio.create_task(one) for one in (self.shared.keep(), self._keep_spare(), self._sessions.sweep())]
+        lasting = [self.shared.keep(), self._sessions.sweep()]
+        if self._spare is not None:
+            lasting.append(self._keep(self._spare))
+        kept = [asyncio.create_task(one) for one in lasting]
         yield
         for task in kept:
             task.cancel()
@@ -50,9 +53,10 @@ class Bridge(Door):
         await self._sessions.end_all()
         await self._starter.end()
 
-    async def _keep_spare(self) -> None:
+    async def _keep(self, spare: Spare) -> None:
         await self.shared.until_ready()  # else a server that cannot start would be started twice as often
-        await self._spare.keep()
+        spare.want()
+        await spare.keep()
 
     # Endpoints.
 
@@ -170,10 +174,10 @@ class Bridge(Door):
         session.touch()
         try:
             if not message.is_request:
-                await session.conversation.tell(message)
+                await session.tell(message)
                 return web.Response(status=202)
             stream = Stream(_accepts(request, "text/event-stream"))
-            await session.conversation.ask(message, stream, dress=self._filtered(message))
+            await session.ask(message, stream, self._filtered(message))
             return await self._answer(request, stream, session.id)
         except ServerEnded as ended:
             return refused(404, INVALID_REQUEST, str(ended), message)
@@ -187,7 +191,7 @@ class Bridge(Door):
         try:
             session = await self._sessions.begin()
             stream = Stream(_accepts(request, "text/event-stream"))
-            await session.conversation.ask(message, stream)
+            await session.ask(message, stream)
             response = await self._answer(request, stream, session.id)
         except ServerEnded as ended:
             return json_answer(messages.error(message.id_text, INTERNAL_ERROR, str(ended)))

@@ -24,7 +24,7 @@ INTERNAL_ERROR = -32603
 _NUMBER_FIRST = re.compile(rb'\{"jsonrpc": ?"2\.0", ?"id": ?(\d+),')
 _NUMBER_LAST = re.compile(rb'"id": ?(\d+)\}\s*$')
 Dress = Callable[[Message], list[Edit]]  # what else is changed in an answer
-_PROGRESS, _CANCELLED = "notifications/progress", "notifications/cancelled"
+_PROGRESS, CANCELLED = "notifications/progress", "notifications/cancelled"
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +40,7 @@ class Call:
     stream: Stream
     dress: Dress
     began: float
+    owner: object  # whose it is, where several share the process
 
 
 class Conversation:
@@ -57,7 +58,12 @@ class Conversation:
         child.on_exit = self._exit
 
     async def ask(
-        self, request: Message, stream: Stream, edits: Sequence[Edit] = (), dress: Dress = lambda answer: []
+        self,
+        request: Message,
+        stream: Stream,
+        edits: Sequence[Edit] = (),
+        dress: Dress = lambda answer: [],
+        owner: object = None,
     ) -> Call:
         """Put a request to the server; the stream gets the answer, and before it what the server says meanwhile.
         Raises ServerEnded when it could not be put."""
@@ -70,9 +76,8 @@ class Conversation:
             token_text = request.text[token.begin : token.end]
             renumbered.append(request.replace(token, str(number)))
         tool = params.get("name") if request.method == "tools/call" else None
-        call = Call(
-            number, request.id, request.id_text, request.method, tool, token_text, stream, dress, time.perf_counter()
-        )
+        began = time.perf_counter()
+        call = Call(number, request.id, request.id_text, request.method, tool, token_text, stream, dress, began, owner)
         self.calls[number] = call
         try:
             await self.child.write(messages.line(request.edited(*renumbered)))
@@ -98,12 +103,13 @@ class Conversation:
             raise ServerEnded(self.child.why)
         return answer
 
-    async def tell(self, message: Message) -> None:
-        """Pass on a notification or an answer of the client. Raises ServerEnded."""
+    async def tell(self, message: Message, owner: object = None) -> None:
+        """Pass on a notification or an answer of a client. Raises ServerEnded."""
         text = message.text
-        if message.method == _CANCELLED:
+        if message.method == CANCELLED:
             wanted = message.params.get("requestId")
-            call = next((one for one in self.calls.values() if one.id == wanted and type(one.id) is type(wanted)), None)
+            own = self.calls_of(owner)
+            call = next((one for one in own if one.id == wanted and type(one.id) is type(wanted)), None)
             if call is None:
                 return  # it has been answered meanwhile
             text = message.edited(message.replace(message.inside("params")["requestId"], str(call.number)))
@@ -111,10 +117,14 @@ class Conversation:
             call.stream.end()  # to who has cancelled nothing more is said
         await self.child.write(messages.line(text))
 
+    def calls_of(self, owner: object) -> list[Call]:
+        """Those under way, the oldest first."""
+        return [call for call in self.calls.values() if call.owner is owner]
+
     def cancel(self, call: Call) -> None:
         """Nobody waits for the answer any longer."""
         if self.forget(call) and self.child.is_running:
-            told = f'{{"jsonrpc":"2.0","method":"{_CANCELLED}","params":{{"requestId":{call.number}}}}}'
+            told = f'{{"jsonrpc":"2.0","method":"{CANCELLED}","params":{{"requestId":{call.number}}}}}'
             self.child.write_soon(messages.line(told))
 
     def forget(self, call: Call) -> bool:

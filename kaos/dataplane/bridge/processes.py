@@ -70,6 +70,8 @@ class Shared:
         self._is_at_fault = False  # the server, and not what it runs in
         self.failures = 0  # starts in a row after which none lived for long
         self.on_failure: Callable[[], None] = lambda: None
+        self.on_change: Callable[[Message], None] = lambda message: None  # told by the server of its own accord
+        self.on_end: Callable[[str], None] = lambda why: None  # after it was ready
         self._starter = starter
         self._metrics = metrics
         self._conversation: Conversation | None = None
@@ -127,6 +129,7 @@ class Shared:
         else:
             await self._turn(conversation, pausing=False)
             await asyncio.shield(child.exited)
+            self.on_end(child.why)
             raise ServerEnded(child.why)
         finally:
             self._conversation = None
@@ -143,6 +146,7 @@ class Shared:
             conversation.answer(message, '"result":{}' if message.method == "ping" else refused)
         else:
             self.listeners.hear(message)
+            self.on_change(message)
 
     async def _turn(self, conversation: Conversation | None, pausing: bool) -> None:
         async with self._changed:
@@ -169,13 +173,21 @@ class Spare:
         return await self._starter.start()
 
     async def keep(self) -> None:
-        """Have one whenever it is wanted, for ever."""
+        """Have one whenever it is wanted, for ever. Nothing is said to it: servers may end at anything but initialize,
+        and that is the client's to say."""
+        pause = FIRST_PAUSE_S
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            if self._child is None:
+                pause = FIRST_PAUSE_S
+            elif not self._child.is_running:  # it has ended before anybody needed it
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LAST_PAUSE_S)
             if self._child is None or not self._child.is_running:
                 try:
                     self._child = await self._starter.start()
+                    self._child.on_exit = self._wanted.set
                 except ServerEnded as ended:
                     log.warning("%s", ended)
 

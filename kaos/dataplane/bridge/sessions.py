@@ -1,82 +1,29 @@
-"""The sessions era: a session is a process of the server, and ends with it."""
+"""The sessions era: a session is a process of the server, or a guest of the shared one, and ends with it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
-from collections import deque
 
 from kaos.dataplane.bridge.child import ServerEnded
 from kaos.dataplane.bridge.conversation import Conversation
+from kaos.dataplane.bridge.guests import CHANGES, Guest
 from kaos.dataplane.bridge.message import Message
 from kaos.dataplane.bridge.metrics import Metrics
 from kaos.dataplane.bridge.processes import Shared, Spare
-from kaos.dataplane.bridge.stream import Stream
+from kaos.dataplane.bridge.session import Session
 
-KEPT_MESSAGES = 100  # for a client that reads no stream at present
 REMEMBERED_ENDS = 256
-# What concerns the session, not the request that is under way.
-_OF_THE_SESSION = {
-    "notifications/resources/updated",
-    "notifications/resources/list_changed",
-    "notifications/tools/list_changed",
-    "notifications/prompts/list_changed",
-}
 
 log = logging.getLogger("kaos.bridge")
-
-
-class Session:
-    """One client and its process."""
-
-    def __init__(self, conversation: Conversation) -> None:
-        self.id = secrets.token_hex(16)
-        self.conversation = conversation
-        self.listening: Stream | None = None  # the client's standing stream
-        self.touched = time.monotonic()
-        self._kept: deque[tuple[str, bool]] = deque(maxlen=KEPT_MESSAGES)
-        conversation.on_message = self._route
-
-    @property
-    def is_busy(self) -> bool:
-        waiting = any(not call.stream.is_abandoned for call in self.conversation.calls.values())
-        return waiting or self.listening is not None
-
-    def touch(self) -> None:
-        self.touched = time.monotonic()
-
-    def listen(self) -> Stream:
-        """The standing stream begins with what nobody has read."""
-        self.listening = Stream()
-        while self._kept:
-            self.listening.say(*self._kept.popleft())
-        return self.listening
-
-    def hang_up(self, stream: Stream) -> None:
-        if self.listening is stream:
-            self.listening = None
-
-    def _route(self, message: Message) -> None:
-        """stdio does not say which request a message belongs to; the newest that is under way is the best guess."""
-        calls = reversed(self.conversation.calls.values())
-        streams = (call.stream for call in calls)
-        asking = next((one for one in streams if one.takes_events and not one.is_abandoned), None)
-        first, second = asking, self.listening
-        if message.method in _OF_THE_SESSION:
-            first, second = second, first
-        stream = first or second
-        if stream is None:
-            self._kept.append((message.text, message.is_request))
-        else:
-            stream.say(message.text, must=message.is_request)
 
 
 class Sessions:
     """All that are open."""
 
-    def __init__(self, shared: Shared, spare: Spare, metrics: Metrics, most: int, idle_s: float) -> None:
+    def __init__(self, shared: Shared, spare: Spare | None, metrics: Metrics, most: int, idle_s: float) -> None:
+        """Without a spare all are guests of the shared process."""
         self._shared = shared
         self._spare = spare
         self._metrics = metrics
@@ -86,6 +33,8 @@ class Sessions:
         self._opening = 0
         self._ended: dict[str, str] = {}  # id -> why
         self._endings: set[asyncio.Task[None]] = set()
+        if spare is None:
+            shared.on_change, shared.on_end = self._tell_all, self._end_of_all
 
     def __len__(self) -> int:
         return len(self._open)
@@ -97,10 +46,15 @@ class Sessions:
         return self._ended.get(session_id, "there is no such session")
 
     async def begin(self) -> Session:
-        """A session whose process waits for initialize. Raises ServerEnded."""
-        await self._shared.conversation()  # a server that cannot start is not started once more for each client
+        """A session that waits for initialize. Raises ServerEnded."""
+        # A server that cannot start is not started once more for each client.
+        shared = await self._shared.conversation()
         if len(self._open) + self._opening >= self._most:
-            raise ServerEnded(f"there are {self._most} sessions already, and each is a process; end some of them")
+            raise ServerEnded(f"there are {self._most} sessions already, and that is the most; end some of them")
+        if self._spare is None:
+            guest = Guest(shared, self._shared.initialized)
+            self._open[guest.id] = guest
+            return guest
         self._opening += 1
         try:
             conversation = Conversation(await self._spare.take(), self._metrics)
@@ -108,18 +62,19 @@ class Sessions:
             self._opening -= 1
         session = Session(conversation)
         self._open[session.id] = session
+        conversation.on_message = session.hear
         conversation.on_exit = lambda: self._crashed(session)
         return session
 
     def refill(self) -> None:
         """After initialize was answered: two programs that start at once would hinder each other."""
-        self._spare.want()
+        if self._spare is not None:
+            self._spare.want()
 
     def end(self, session: Session, why: str) -> None:
         """It is gone at once; its process takes its time."""
         if self._forget(session, why):
-            session.conversation.on_exit = lambda: None
-            ending = asyncio.create_task(session.conversation.child.end())
+            ending = asyncio.create_task(session.end())
             self._endings.add(ending)
             ending.add_done_callback(self._endings.discard)
 
@@ -147,6 +102,15 @@ class Sessions:
         self._metrics.crashed()
         log.warning("a session has ended: %s", why)
         self._forget(session, why)
+
+    def _tell_all(self, message: Message) -> None:
+        if message.method in CHANGES:
+            for session in self._open.values():
+                session.hear(message)
+
+    def _end_of_all(self, why: str) -> None:
+        for session in list(self._open.values()):
+            self._forget(session, why)
 
     def _forget(self, session: Session, why: str) -> bool:
         if self._open.pop(session.id, None) is None:

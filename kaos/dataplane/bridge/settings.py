@@ -10,6 +10,7 @@ from kaos.dataplane import egress
 from kaos.dataplane.bridge.filtering import OPEN, ToolsFilter
 from kaos.dataplane.serving import refuse
 
+ISOLATIONS = ("shared", "session")
 TOKEN = "KAOS_BRIDGE_TOKEN"  # never an argument: those are for all to see
 
 
@@ -25,6 +26,7 @@ class Settings:
     path: str = "/mcp"
     idle_s: float = 1800.0
     most_sessions: int = 100
+    isolation: str = "session"  # or "shared": whether each session has a process of its own
     socket: str = ""  # where stdio-exec listens, in place of a command
     give_up: int = 0  # after so many starts in a row that came to nothing; 0: never
     tools: ToolsFilter = OPEN
@@ -44,6 +46,9 @@ class Settings:
         parser.add_argument("--path", default=cls.path, help="of the MCP endpoint")
         parser.add_argument("--idle", type=float, default=cls.idle_s, help="seconds until an unused session ends")
         parser.add_argument("--sessions", type=int, default=cls.most_sessions, help="how many there may be at once")
+        parser.add_argument(
+            "--isolation", choices=ISOLATIONS, default=cls.isolation, help="a process each session, or one for all"
+        )
         parser.add_argument("--socket", default="", metavar="PATH", help="of stdio-exec, in place of a command")
         parser.add_argument("--give-up", type=int, default=0, metavar="N", help="end after so many failed starts")
         parser.add_argument("--allow", action="append", default=[], metavar="GLOB", help="only these tools")
@@ -73,6 +78,7 @@ class Settings:
             path=told.path,
             idle_s=told.idle,
             most_sessions=told.sessions,
+            isolation=told.isolation,
             socket=told.socket,
             give_up=told.give_up,
             tools=ToolsFilter(tuple(told.allow), tuple(told.deny)),

@@ -30,9 +30,11 @@ _RESOURCES: Object = {
 }
 
 
-def before_stdio(settings: Settings, port: int, path: str, start_s: int, tools: Object | None = None) -> Object:
+def before_stdio(
+    settings: Settings, port: int, path: str, start_s: int, isolation: str, tools: Object | None = None
+) -> Object:
     """The bridge to the server's container."""
-    arguments = ["--socket", _SOCKET, "--give-up", str(GIVE_UP), *filter_arguments(tools)]
+    arguments = ["--socket", _SOCKET, "--give-up", str(GIVE_UP), "--isolation", isolation, *filter_arguments(tools)]
     return container(settings, port, path, start_s, arguments, [MOUNT])
 
 

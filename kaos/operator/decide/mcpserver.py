@@ -144,7 +144,7 @@ def _main(server: Object, runtime: Runtime, settings: Settings) -> Main:
         init=(bridge.installer(settings),),
         volumes=(bridge.VOLUME,),
         mounts=(bridge.MOUNT,),
-        front=bridge.before_stdio(settings, runtime.port, runtime.path, START_S, tools),
+        front=bridge.before_stdio(settings, runtime.port, runtime.path, START_S, runtime.isolation, tools),
         wrapper=bridge.WRAPPER,
     )
 

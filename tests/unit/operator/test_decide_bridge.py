@@ -63,6 +63,16 @@ def test_the_server_is_not_asked_over_http_but_its_bridge_is() -> None:
     assert bridge["readinessProbe"]["httpGet"]["path"] == "/ready"
 
 
+def test_the_bridge_is_told_whether_sessions_share_a_process() -> None:
+    def isolation(decision: Decision) -> str:
+        words = containers(decision)["bridge"]["args"]
+        return words[words.index("--isolation") + 1]
+
+    shared = REGISTRY + "    isolation: shared\n"
+    assert isolation(decide(server(runtime="notes"), world(registry=registry_of(shared)))) == "shared"
+    assert (isolation(notes()), isolation(custom())) == ("session", "session")
+
+
 def test_both_containers_and_the_installer_share_a_directory_and_are_restricted() -> None:
     pod = template(custom())["spec"]
     for one in [*pod["initContainers"], *pod["containers"]]:
