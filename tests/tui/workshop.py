@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from kaos.api.names import MCPSERVERS
+from kaos.cluster import Client, resolve
+from kaos.kube.resources import CONFIGMAPS
 from tests.conftest import ROOT, Place
 from tests.stories import is_ready, mcpserver
 
@@ -29,12 +31,12 @@ def workshop(place: Place) -> Iterator[str]:
         "data": {"runtimes.yaml": json.dumps({"runtimes": {"workshop": entry}})},
     }  # fmt: skip
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    client = Client(resolve(kubeconfig=str(place.kubeconfig)))
     place.run("apply", "-f", "-", stdin=yaml.safe_dump_all([namespace, registry])).ok()
-    place.run("apply", "-n", NAMESPACE, "-f", "-", stdin=mcpserver("workshop", None, runtime="workshop")).ok()
-    place.until(MCPSERVERS, "workshop", NAMESPACE, is_ready, 60)
-    yield NAMESPACE
-    place.run("mcp", "delete", "workshop", "-n", NAMESPACE, "--yes").ok()
-    from kaos.cluster import Client, resolve
-    from kaos.kube.resources import CONFIGMAPS
-
-    Client(resolve(kubeconfig=str(place.kubeconfig))).delete(CONFIGMAPS, "workshop", "kaos-system")
+    try:
+        place.run("apply", "-n", NAMESPACE, "-f", "-", stdin=mcpserver("workshop", None, runtime="workshop")).ok()
+        place.until(MCPSERVERS, "workshop", NAMESPACE, is_ready, 60)
+        yield NAMESPACE
+    finally:  # whatever went wrong here, other files see the registry as it was
+        place.run("mcp", "delete", "workshop", "-n", NAMESPACE, "--yes")
+        client.delete(CONFIGMAPS, "workshop", "kaos-system")
