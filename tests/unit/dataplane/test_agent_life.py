@@ -62,7 +62,7 @@ def test_an_answer_has_a_deadline_streamed_or_not(begin, backend):
         backend.cancelled.clear()
         began = time.monotonic()
         answer = post(url, "stall", stream=stream)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 15
         if stream:
             *_, error, done = answer.text.strip().split("\n\n")
             assert json.loads(error.removeprefix("data: "))["error"]["code"] == "deadline_exceeded"
