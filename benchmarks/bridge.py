@@ -24,8 +24,14 @@ A session of KAOS is a process of its own; with so much load a spare made with f
 session came. mcp-proxy has one process for all.
 
 At a quieter time (one process asking in the stateless era) fastmcp's server answered 541 calls/s of one client and 638
-of 16 over its own HTTP, 454 and 789 behind the bridge; with the plain server the bridge reached 1,744 and 4,463. A new
-session was answered in 5 ms by the spare.
+of 16 over its own HTTP, 454 and 789 behind the bridge; with the plain server the bridge reached 1,744 and 4,463.
+
+A later run of the bridge alone, 1 s each, at load 1.2: the same columns, with a spare and with one process for all.
+
+    fastmcp, KAOS             388   501     2    21       9    41
+    fastmcp, KAOS, shared     479   619     2    25       2    41
+    plain, KAOS              1585  2693     1     5       6    42
+    plain, KAOS, shared      1353  2722     1     6       2    42
 """
 
 from __future__ import annotations
